@@ -24,11 +24,17 @@ export interface StagedLayout {
   readonly rowStride: number; // from a row to the next, in what is read at once
   readonly fourRowStride: number; // of four rows together, where they have padding of their own; 0: none
 }
-/** `along`: the operand's output axis, of which one invocation has `tile` elements, `run` of them neighbours; none: a single row or element. */
+/** An operand's output axis, of which each of `threads` invocations has `tile` elements, `run` of them neighbours. */
+export interface Along {
+  readonly tile: number;
+  readonly threads: number;
+  readonly run: number;
+}
+/** `along`: none: a single row or element. */
 export function stagedLayout(
   isAlongK: boolean,
   chunk: number,
-  along: { readonly tile: number; readonly threads: number; readonly run: number } | undefined,
+  along: Along | undefined,
   padded: boolean,
 ): StagedLayout {
   const span = along ? along.threads * along.tile : 1;
@@ -46,6 +52,11 @@ export function stagedLayout(
     fourRowStride: isInFours ? 4 * row + padding : 0,
   };
 }
+export const alongOf = (name: string, tile: number, threads: number, quads: readonly string[]): Along => ({
+  tile,
+  threads,
+  run: threads === 1 ? tile : quads.includes(name) ? 4 : 1,
+});
 /** Elements of its memory, or fours of them. */
 export const sizeOfBox = ({ rows, rowStride, fourRowStride }: StagedLayout): number =>
   fourRowStride ? Math.ceil(rows / 4) * fourRowStride : rows * rowStride;

@@ -2,7 +2,14 @@
 // schedule. Out: its part of what one SIMD group does.
 import type { Gpu, Target } from "../kernel/target.ts";
 import type { Part } from "./access.ts";
-import { stagedLayout, stepsAtOnce, type Contraction, type Operand, type StagedLayout } from "./contraction.ts";
+import {
+  alongOf,
+  stagedLayout,
+  stepsAtOnce,
+  type Contraction,
+  type Operand,
+  type StagedLayout,
+} from "./contraction.ts";
 import { bankCycles, instructions, type Count, type LaneAxis } from "./gpu-count.ts";
 import type { Placed } from "./placed.ts";
 
@@ -22,8 +29,7 @@ function boxOf(operand: Operand, c: Contraction, p: Placed, chunk: number): Box 
   const name = operand.along && c.nest.nameOf.get(operand.along)!;
   const axis = name === undefined ? -1 : p.names.indexOf(name);
   const [tile, threads] = axis < 0 ? [1, 1] : [p.tile[axis]!, p.threads[axis]!];
-  const run = name === undefined || threads === 1 ? tile : schedule.quads.includes(name) ? 4 : 1;
-  const along = axis < 0 ? undefined : { tile, threads, run };
+  const along = name === undefined ? undefined : alongOf(name, tile, threads, schedule.quads);
   const layout = stagedLayout(operand.fast === c.k, chunk, along, schedule.padded);
   const { isAlongK, quads, rows, width, rowStride, fourRowStride } = layout;
   const step = width * rowStride;
@@ -31,7 +37,7 @@ function boxOf(operand: Operand, c: Contraction, p: Placed, chunk: number): Box 
     ...layout,
     ...{ operand, axis, tile, step },
     span: tile * threads,
-    laneStride: isAlongK ? (fourRowStride ? 4 * fourRowStride : step) : run,
+    laneStride: isAlongK ? (fourRowStride ? 4 * fourRowStride : step) : (along?.run ?? 1),
     fetches: Math.ceil((quads * rows) / p.workgroup),
   };
 }

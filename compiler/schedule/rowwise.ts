@@ -7,7 +7,7 @@ import type { KernelSpec } from "../kernel/kernel.ts";
 import { specKey } from "../kernel/spec-key.ts";
 import type { Target } from "../kernel/target.ts";
 import { estimate, nestOf, type Nest } from "./nest.ts";
-import { contractionOf, scheduledNest, sizeOfBox, stagedLayout } from "./contraction.ts";
+import { alongOf, contractionOf, scheduledNest, sizeOfBox, stagedLayout } from "./contraction.ts";
 import { cheapestOf } from "./least.ts";
 import type { Count } from "./gpu-count.ts";
 import { compileNs, leastPrice, priceOf } from "./price.ts";
@@ -298,10 +298,8 @@ function exchanged(nest: Nest, schedule: Schedule): number {
     const c = contractionOf(nest)!;
     return c.operands.reduce((n, operand) => {
       const name = operand.along && c.nest.nameOf.get(operand.along)!;
-      const own = name === undefined ? 1 : threadsAlong(schedule, name);
-      const elements = name === undefined ? 1 : (tile[name] ?? 1);
-      const run = own === 1 ? elements : quads.includes(name!) ? 4 : 1;
-      const along = name === undefined ? undefined : { tile: elements, threads: own, run };
+      const along =
+        name === undefined ? undefined : alongOf(name, tile[name] ?? 1, threadsAlong(schedule, name), quads);
       const layout = stagedLayout(operand.fast === c.k, chunk, along, padded);
       return n + 4 * layout.width * sizeOfBox(layout);
     }, 0);

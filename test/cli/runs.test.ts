@@ -285,10 +285,19 @@ test("a file system that fails in the folder of a run: training ends as if nothi
   const rowsIn = (path: string): number => readFileSync(path, "utf8").trimEnd().split("\n").length;
   const rows = rowsIn(join(folder, onlyRun("good/runs"), "metrics.jsonl"));
   const tried = writing.filter(({ line }, n) => n % every === 0 || /^(open|write)Sync \S*metrics\.jsonl/.test(line));
+  const isOfRows = (line: string): boolean => /Sync \S*(metrics\.|tfevents)/.test(line);
+  let timed = 0;
   for (const [i, { at, line }] of tried.entries()) {
     const where = `fails-${at}`;
-    const { status, err } = await run(where, { DLM_FAIL: `${["ENOSPC", "EIO", "EACCES"][i % 3]} ${line}` });
+    const ownLog = join(folder, `${where}.log`);
+    const { status, err } = await run(where, {
+      DLM_FAIL: `${["ENOSPC", "EIO", "EACCES"][i % 3]} ${line}`,
+      DLM_FAIL_LOG: ownLog,
+    });
     expect([status, line], err).toEqual([0, line]);
+    // how often rows are written depends on the time
+    if (!/ 0$/.test(line) && isOfRows(line)) timed++;
+    else expect(readFileSync(ownLog, "utf8").split("\n")).toContain(line);
     expect(err === "" || /^cannot [^\n]*; training goes on\n$/.test(err), `${line}: ${err}`).toBe(true);
     expect(bytes(`${where}/kept.safetensors`).equals(whole), line).toBe(true);
     const [made] = runsIn(`${where}/runs`);
@@ -304,6 +313,7 @@ test("a file system that fails in the folder of a run: training ends as if nothi
     const { out } = await dlm(["runs", "--runs", `${where}/runs`, "--json"]);
     for (const e of out ? events(out) : []) expect(e.kind).toBe("run");
   }
+  expect(tried.length - timed).toBeGreaterThan(5);
 }, 300_000);
 test("killed: what it measured until then is read, and `dlm runs` says so", async () => {
   const { status } = await dlm(

@@ -9,7 +9,19 @@ const data = `data d { rows: 64
   field x: f32[4] = uniform(0.5, 1)[4] }
 model net(x: f32[B, 4]) -> f32[B, 1] = x |> Linear(64, act: tanh) |> Linear(1)
 `;
+const discrete = targets["discrete"]!;
+const free = { ...discrete, launchNs: 0 }; // no kernels are one launch
 test.each([
+  [
+    "a root of what falls below 0, where each kernel is a launch",
+    `${data}train fit on d(batch: 32, seed: 1) {
+  let out = net(x) - 0.02 * f32(step)
+  minimize mean(sqrt(out + 0.9)) by adam(lr: 1e-3)
+  steps: 200 }`,
+    /^the loss of fit is NaN at step 19; the first number that is not finite is NaN, element \d+ of \w+ of the kernel net_linear2_forward \(.*test\.dlm:6.*\): a smaller learning rate/,
+    4,
+    free,
+  ],
   [
     "a root of what falls below 0",
     `${data}train fit on d(batch: 32, seed: 1) {
@@ -40,8 +52,8 @@ test.each([
     /^the loss of fit is NaN at step 0, the first; the first number that is not finite is NaN, element \d+ of \w+ of the kernel \w+ \(.*test\.dlm:5.*\): a smaller/,
     1000,
   ],
-])("%s", async (_, text, message, steps = 4) => {
-  const { plan } = made(text, { target: "discrete" });
+] as const)("%s", async (_, text, message, steps = 4, target = discrete) => {
+  const { plan } = made(text, { target });
   const model = await load(plan, { device: (await testDevice()).device });
   const taken: Snapshot[] = [];
   const before = await model.checkpoint();
