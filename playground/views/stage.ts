@@ -58,13 +58,14 @@ class StagePane {
     return this.#text.marks;
   }
   async show(): Promise<void> {
+    const before = this.#section.value;
     this.#text = await this.#context.ask("stage", this.#stage);
-    const { value } = this.#section;
+    const { value } = this.#section; // a part may have been picked meanwhile: it stays
     const { sections } = this.#text;
     this.#section.replaceChildren(...sections.map(({ name }) => make("option", name, { value: name })));
     this.#section.value = sections.some((s) => s.name === value) ? value : this.#text.first;
     this.#section.parentElement!.hidden = sections.length < 2;
-    if (this.#context.selection.chosen) this.#showSectionWithLight(false);
+    if (this.#context.selection.chosen && value === before) this.#showSectionWithLight(false);
     await this.#draw();
   }
   #showSectionWithLight(draw = true): void {
