@@ -347,34 +347,45 @@ async function buffersOf({ machine }: Session, sizes: readonly number[]): Promis
 
 type Items = readonly { readonly item: RecordedDispatch; readonly group: GPUBindGroup }[];
 type Judged = Pick<TunedKernel, "microseconds" | "taken" | "why">;
+/** Of a buffer, in bytes. */
 interface Range {
-  readonly buffer: number;
-  readonly offset: number;
-  readonly bytes: number;
+  readonly from: number;
+  readonly end: number;
 }
-/** Ways of one kernel, on copies of what they write. Undefined where there is no memory for these. */
+/** Ways of one kernel, on copies of the buffers that they write: of all that they bind of these. Undefined where there is no memory for these. */
 async function onBench<T>(
   s: Session,
   recordings: readonly (Recording | undefined)[],
   run: (bench: Bench) => Promise<T>,
 ): Promise<T | undefined> {
   const lists = recordings.map((r) => (r?.items ?? []) as readonly RecordedDispatch[]); // of dispatches alone
-  const written = new Map<string, Range>();
-  for (const { of, group } of lists.flat())
-    for (const { binding, buffer, offset, bytes = 0 } of group.entries)
-      if (of.bindings.some((b) => b.binding === binding && b.access === "read_write")) {
-        const key = `${buffer}:${offset}`;
-        written.set(key, { buffer, offset, bytes: Math.max(bytes, written.get(key)?.bytes ?? 4) });
-      }
+  const bound = lists.flat().flatMap((item) => item.group.entries.map((e) => ({ item, ...e })));
+  const written = new Map<number, Range>();
+  for (const { item, binding, buffer } of bound)
+    if (isWritten(item, binding)) written.set(buffer, { from: Infinity, end: 0 });
+  for (const { buffer, offset, bytes } of bound) {
+    const range = written.get(buffer);
+    if (!range) continue;
+    const end = bytes === undefined ? s.machine.at(buffer).size : offset + Math.max(4, bytes);
+    written.set(buffer, { from: Math.min(range.from, offset), end: Math.max(range.end, end) });
+  }
   const made = await buffersOf(
     s,
-    [...written.values()].map((p) => p.bytes),
+    [...written.values()].map((r) => r.end - r.from),
   );
   try {
-    return made && (await run(new Bench(s, lists, new Map([...written].map(([key, of], i) => [key, [of, made[i]!]])))));
+    return (
+      made &&
+      (await run(new Bench(s, lists, new Map([...written].map(([buffer, of], i) => [buffer, { of, copy: made[i]! }])))))
+    );
   } finally {
     for (const b of made ?? []) b.destroy();
   }
+}
+const isWritten = ({ of }: RecordedDispatch, binding: number): boolean =>
+  of.bindings.some((b) => b.binding === binding && b.access === "read_write");
+interface Result extends Range {
+  readonly copy: GPUBuffer;
 }
 interface Outcome {
   readonly took: number; // milliseconds
@@ -383,21 +394,27 @@ interface Outcome {
 class Bench {
   private readonly s: Session;
   private readonly ways: readonly Items[];
-  private readonly copies: ReadonlyMap<string, readonly [of: Range, copy: GPUBuffer]>;
-  private readonly results: readonly GPUBuffer[]; // of the last of its launches
+  private readonly copies: ReadonlyMap<number, { readonly of: Range; readonly copy: GPUBuffer }>; // by their buffers
+  private readonly results: readonly Result[]; // of the last of its launches
 
   constructor(s: Session, lists: readonly (readonly RecordedDispatch[])[], copies: Bench["copies"]) {
     this.s = s;
     this.copies = copies;
     this.ways = lists.map((list) => list.map((item) => ({ item, group: this.groupOf(item) })));
-    this.results = lists[0]!.at(-1)!.group.entries.flatMap((e) => copies.get(`${e.buffer}:${e.offset}`)?.[1] ?? []);
+    const last = lists[0]!.at(-1)!;
+    this.results = last.group.entries.flatMap(({ binding, buffer, offset, bytes }) => {
+      const { of, copy } = copies.get(buffer) ?? {};
+      if (!of || !copy || !isWritten(last, binding)) return [];
+      const from = offset - of.from;
+      return [{ copy, from, end: bytes === undefined ? copy.size : from + bytes }];
+    });
   }
   private groupOf({ group }: RecordedDispatch): GPUBindGroup {
     const { machine } = this.s;
     const entries = group.entries.map(({ binding, buffer, offset, bytes }) => {
-      const copy = this.copies.get(`${buffer}:${offset}`)?.[1];
+      const { of, copy } = this.copies.get(buffer) ?? {};
       const size = bytes === undefined ? {} : { size: Math.max(4, bytes) };
-      return { binding, resource: { buffer: copy ?? machine.at(buffer), offset: copy ? 0 : offset, ...size } };
+      return { binding, resource: { buffer: copy ?? machine.at(buffer), offset: offset - (of?.from ?? 0), ...size } };
     });
     return machine.ask(() => machine.device.createBindGroup({ layout: group.layout, entries }));
   }
@@ -431,11 +448,11 @@ class Bench {
   private async outcomeOf(list: Items, clock: Clock): Promise<Outcome> {
     const { machine } = this.s;
     submit(this.s, (encoder) => {
-      for (const [{ buffer, offset, bytes }, copy] of this.copies.values())
-        encoder.copyBufferToBuffer(machine.at(buffer), offset, copy, 0, bytes);
+      for (const [buffer, { of, copy }] of this.copies)
+        encoder.copyBufferToBuffer(machine.at(buffer), of.from, copy, 0, of.end - of.from);
     });
     const took = await clock.time(list, 1);
-    const results = await Promise.all(this.results.map((b) => clock.read(b, Math.min(b.size, mostCompared))));
+    const results = await Promise.all(this.results.map((r) => clock.read(r)));
     return { took, results };
   }
 }
@@ -511,7 +528,7 @@ class Clock {
     await machine.settle(machine.device.queue.onSubmittedWorkDone());
     const wall = performance.now() - started;
     if (!stamps) return wall;
-    const [from, to] = new BigUint64Array((await this.read(resolved!, 16)).buffer);
+    const [from, to] = new BigUint64Array((await this.read({ copy: resolved!, from: 0, end: 16 })).buffer);
     const stamped = Number(to! - from!) / 1e6;
     if (!this.isKnown && wall > 3) {
       this.isKnown = true;
@@ -527,11 +544,13 @@ class Clock {
       runs = Math.ceil(runs * Math.min(8, Math.max(2, milliseconds / Math.max(took, 0.01))));
     }
   }
-  async read(buffer: GPUBuffer, bytes: number): Promise<Float32Array<ArrayBuffer>> {
+  /** As much of it as is compared. */
+  async read({ copy, from, end }: Result): Promise<Float32Array<ArrayBuffer>> {
     const { machine } = this.s;
     const flags = usage.mapRead | usage.copyTarget;
+    const bytes = Math.min(end - from, mostCompared);
     const staging = machine.ask(() => machine.device.createBuffer({ size: bytes, usage: flags }));
-    submit(this.s, (encoder) => encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes));
+    submit(this.s, (encoder) => encoder.copyBufferToBuffer(copy, from, staging, 0, bytes));
     await machine.settle(staging.mapAsync(usage.mapRead));
     const values = new Float32Array(staging.getMappedRange().slice(0));
     staging.destroy();

@@ -44,6 +44,7 @@ export function lowerRowwise(
   const kernels = kernelsIn(step.body);
   const placed = new Map<KernelStep, Placed>();
   const inside: { readonly name: string; readonly schedule: Placement["schedule"] }[] = [];
+  let ns = 0;
   const launch = { rows: rows?.each ?? Infinity, workgroup, own: step.own, inTurn: step.inTurn };
   const part = name("part", i32);
   const isChain = grid.length > 0 && target.gpu !== undefined && step.body.every((s) => s.kind === "kernel");
@@ -54,6 +55,7 @@ export function lowerRowwise(
       : cheapest(k.spec, rows?.axisOf.get(k), launch, times, target);
     if (!found) throw new InternalError(`${k.spec.name} has no schedule for a launch of rows`);
     const { nest, schedule } = found.placement;
+    ns += found.total;
     const tiles = ({ groups }: Emitted): Tiles => tilesOf(step, found.placement, groups, part);
     const { spec } = k;
     placed.set(k, { spec: physical(spec, views), source: spec, nest: physicalNest(nest, views), schedule, tiles });
@@ -176,7 +178,7 @@ export function lowerRowwise(
     schedule: { ...plainSchedule, threads: [["", workgroup]] },
     inside,
     flops: flopsOfSteps(step.body),
-    price: { compileMs: 0, starts: 0, ns: 0 },
+    price: { compileMs: 0, starts: 0, ns },
   };
 }
 const leastInTurn = 512; // bytes

@@ -11,7 +11,9 @@ import { withTensors } from "../programs/lower.ts";
 import { alternatives } from "../schedule/alternatives.ts";
 import { nestOf } from "../schedule/nest.ts";
 import { printSchedule, type Schedule } from "../schedule/schedule.ts";
-import { bytesOfShape } from "./buffers.ts";
+import type { Apart } from "../programs/lower.ts";
+import { isPersistent } from "../programs/layout.ts";
+import { bytesOfShape, shifted } from "./buffers.ts";
 import { boundOnce, dispatchOf, type Launched } from "./commands.ts";
 import type { Modules } from "./modules.ts";
 import type { Planned } from "./plan.ts";
@@ -47,6 +49,9 @@ interface Group {
   readonly launched: readonly Launched[];
   readonly rounds: number;
 }
+type Bindings = Dispatch["bindings"];
+type Binding = Bindings[number];
+type Ways = Alternatives["ways"];
 const keyOf = ({ launched }: Group): string | undefined => launched.at(-1)!.kernel.key;
 
 class Maker {
@@ -83,14 +88,11 @@ class Maker {
       if (!own) return c;
       const parts = group.launched.length - 1;
       const bound = dispatches.slice(-parts - 1).flatMap((d) => d.bindings);
-      const ways = own.flatMap((s) => this.way(s, group, bound) ?? []);
+      const { kernel, apart } = group.launched[0]!;
+      const ways = apart ? this.apart(apart, group, bound) : own.flatMap((s) => this.way(s, group, bound));
       if (!ways.length) return c;
-      const alternatives: Alternatives = {
-        key: keyOf(group)!,
-        parts,
-        schedule: printSchedule(scheduleOf(group)),
-        ways,
-      };
+      const schedule = apart ? `one launch of ${kernel.inside!.length} kernels` : printSchedule(kernel.schedule);
+      const alternatives: Alternatives = { key: keyOf(group)!, parts, schedule, ways };
       return { ...c, alternatives };
     };
     return list.map(changed);
@@ -109,47 +111,71 @@ class Maker {
     return new Map(
       dearest.flatMap(([key, { of, ns }]) => {
         if (ns < this.wanted.share * all) return [];
-        const own = printSchedule(scheduleOf(of));
-        const others = alternatives(nestOf(of.launched[0]!.step.spec), this.target, this.wanted.ways + 1);
+        const [{ step, kernel, apart }] = of.launched as readonly [Launched];
+        const own = printSchedule(kernel.schedule);
+        const others = apart ? [] : alternatives(nestOf(step.spec), this.target, this.wanted.ways + 1);
         return [[key, others.filter((s) => printSchedule(s) !== own).slice(0, this.wanted.ways)] as const];
       }),
     );
   }
-  /** By this schedule; undefined where it asks for more than the plan does. */
-  private way(
-    schedule: Schedule,
-    { launched }: Group,
-    bound: Dispatch["bindings"],
-  ): Alternatives["ways"][number] | undefined {
+  /** By this schedule; none where it asks for more than the plan does. */
+  private way(schedule: Schedule, { launched }: Group, bound: Bindings): Ways {
     const { step } = launched[0]!;
-    const nodes = launched.flatMap(({ kernel }) => kernel.bindings.map((b) => b.node));
-    const known = new Map<Node | Scan, Dispatch["bindings"][number]>(
-      nodes.map((x, i) => [x.kind === "scan" ? x : baseOf(x), bound[i]!]),
-    );
+    const memory = this.memory(placesIn(launched, bound), ({ kind }) => kind === "source");
     const kernel = this.lower(step, schedule);
-    const kernels = [...(kernel.before ?? []), kernel];
-    let partials = 0;
-    for (const k of kernels) {
-      if (k.module.enables.some((f) => !this.features.has(f))) return undefined;
-      if (k.bindings.filter((b) => b.access !== "uniform").length > this.target.storageBuffers) return undefined;
-      for (const { node } of k.bindings) {
-        const x = node.kind === "scan" ? node : baseOf(node);
-        if (known.has(x)) continue;
-        if (x.kind !== "source" || step.reads.has(x) || step.writes.has(x) || this.withoutMemory) return undefined;
-        const bytes = bytesOfShape(x.shape, x.dtype);
-        if (typeof bytes !== "number") return undefined;
-        known.set(x, { binding: 0, buffer: this.part(partials++, bytes), offset: 0, bytes, access: "read" });
-      }
+    const dispatches = this.dispatches([{ step, kernel }], memory);
+    return dispatches ? [{ schedule: printSchedule(schedule), dispatches }] : [];
+  }
+  /** Kernels that are one launch, each by itself: what lay in workgroup memory has memory of its own. */
+  private apart({ views, schedule, launches }: Apart, { launched }: Group, bound: Bindings): Ways {
+    const places = placesIn(launched, bound);
+    for (const [x, { memory, offset }] of views) {
+      const of = places.get(memory);
+      if (of) places.set(x, { ...of, ...shifted(of, offset, x.dtype), bytes: bytesOfShape(x.shape, x.dtype) });
     }
-    const dispatches = kernels.map((k): Launch => {
-      const list = k.bindings.map(({ node, binding, access }) => {
-        const { buffer, offset, bytes } = known.get(node.kind === "scan" ? node : baseOf(node))!;
-        return { binding, buffer, offset, bytes, access };
-      });
-      const { bindings, module } = boundOnce(step.spec.name, k, list);
-      return dispatchOf(step, k, bindings, this.modules.add(step.spec.name, module));
-    });
-    return { schedule: printSchedule(schedule), dispatches };
+    const list = launches().map(({ step, kernel }) => ({ step, kernel: kernel() }));
+    const made = new Set(list.flatMap(({ step }) => [...step.writes]));
+    const dispatches = this.dispatches(
+      list,
+      this.memory(places, (x) => made.has(x) || x.kind === "source"),
+    );
+    return dispatches ? [{ schedule, dispatches }] : [];
+  }
+  /** Each kernel after those that make its parts; undefined where one binds what has no place, or asks for more than the plan does. */
+  private dispatches(
+    list: readonly Pick<Launched, "step" | "kernel">[],
+    memory: (x: Node | Scan) => Binding | undefined,
+  ): readonly Launch[] | undefined {
+    const made: (() => Launch)[] = [];
+    for (const { step, kernel } of list)
+      for (const k of [...(kernel.before ?? []), kernel]) {
+        if (k.module.enables.some((f) => !this.features.has(f))) return undefined;
+        if (k.bindings.filter((b) => b.access !== "uniform").length > this.target.storageBuffers) return undefined;
+        const own = k.bindings.map(({ node, binding, access }): Binding | undefined => {
+          const of = memory(node.kind === "scan" ? node : baseOf(node));
+          return of && { ...of, binding, access };
+        });
+        if (!own.every((b) => b !== undefined)) return undefined;
+        const { bindings, module } = boundOnce(step.spec.name, k, own);
+        made.push(() => dispatchOf(step, k, bindings, this.modules.add(step.spec.name, module)));
+      }
+    return made.map((launch) => launch());
+  }
+  /** What stands there already, and memory for what else these launches make. */
+  private memory(
+    places: Map<Node | Scan, Binding>,
+    mayMake: (x: Node) => boolean,
+  ): (x: Node | Scan) => Binding | undefined {
+    let count = 0;
+    return (x) => {
+      const known = places.get(x);
+      if (known || x.kind === "scan" || this.withoutMemory || isPersistent(x) || !mayMake(x)) return known;
+      const bytes = bytesOfShape(x.shape, x.dtype);
+      if (typeof bytes !== "number") return undefined;
+      const made: Binding = { binding: 0, buffer: this.part(count++, bytes), offset: 0, bytes, access: "read" };
+      places.set(x, made);
+      return made;
+    };
   }
   /** Once for all that differ in their tensors alone. */
   private lower({ spec }: Launched["step"], schedule: Schedule): LoweredKernel {
@@ -170,7 +196,23 @@ class Maker {
     return buffer;
   }
 }
-const scheduleOf = ({ launched }: Group): Schedule => launched[0]!.kernel.schedule;
+/** Where the tensors are that these launches bind, and what they are parts of. */
+function placesIn(launched: readonly Launched[], bound: Bindings): Map<Node | Scan, Binding> {
+  const places = new Map<Node | Scan, Binding>();
+  const all = launched.flatMap(({ kernel }) => kernel.bindings);
+  for (const [i, { node, within }] of all.entries()) {
+    const own = bound[i]!;
+    places.set(node.kind === "scan" ? node : baseOf(node), own);
+    if (!within) continue;
+    const { memory, offset } = within;
+    places.set(memory, {
+      ...own,
+      ...shifted(own, -offset, memory.dtype),
+      bytes: bytesOfShape(memory.shape, memory.dtype),
+    });
+  }
+  return places;
+}
 /** Kernels that have a key, by the numbers of their last dispatches. */
 function groupsOf(list: readonly Command[], launched: readonly Launched[]): ReadonlyMap<number, Group> {
   const groups = new Map<number, Group>();

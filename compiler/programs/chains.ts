@@ -121,7 +121,7 @@ class Chains {
       const chosen = members.slice(0, count);
       const on = { ...best.on, members: chosen, body: best.on.body.slice(0, count) };
       const step = inMemoryOfGrid(on, this.around);
-      if (step) return { step: { ...step, name: `${chosen[0]!.spec.name}_rows` }, members: chosen };
+      if (step) return { step: { ...step, name: `${chosen[0]!.spec.name}_rows`, apart: chosen }, members: chosen };
     }
     return undefined;
   }

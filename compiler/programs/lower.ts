@@ -39,6 +39,13 @@ export interface LoweredLaunch {
   readonly runs: number; // that are expected
   readonly moves: readonly Move[] | undefined; // what it amounts to, if the addresses allow it ...
   readonly kernel: () => LoweredKernel; // ... else its code; lowered when it is asked for
+  readonly apart?: Apart; // where several kernels are one launch, which may cost more
+}
+/** The kernels of one launch as launches. */
+export interface Apart {
+  readonly views: ReadonlyMap<Node, View>; // what the one launch has in the buffer that it is part of
+  readonly schedule: string; // as it is printed
+  readonly launches: () => readonly LoweredLaunch[];
 }
 export interface LoweredLoop {
   readonly kind: "loop";
@@ -59,26 +66,52 @@ export function lowerUnits(
   const used = new Set<string>();
   const lower = sharedLowering(layout, target, tuned, used);
   const regions: Regions = new Map();
+  const taken = new Set<Step>(); // measured to be faster as launches
+  const launch = (unit: FusedUnit, s: KernelStep, rounds: number): LoweredLaunch => {
+    const step = physicalStep(s, dense);
+    const runs = rounds * (isRunOnce(unit) ? 1 : target.runs);
+    const moves = movesOf(step.spec);
+    const make = (): LoweredKernel => lower(step.spec, unit.flat ? layout : seldom.layout, runs);
+    const made = moves ? undefined : make();
+    return { kind: "kernel", step, runs, moves, kernel: () => made ?? make() };
+  };
+  const region = (unit: FusedUnit, s: RowwiseStep, rounds: number): readonly LoweredLaunch[] => {
+    const made = lowerRegion(s, dense, layout, target, rounds * target.runs, regions);
+    if (!s.apart) return [made];
+    const launches = (): readonly LoweredLaunch[] => s.apart!.map((k) => launch(unit, k, rounds));
+    const apart = { views: s.views, schedule: `a launch for each of ${s.apart.length} kernels`, launches };
+    const { key = "" } = made.kernel();
+    if (!Object.hasOwn(tuned, key) || tuned[key] !== apart.schedule) return [{ ...made, apart }];
+    used.add(key);
+    taken.add(s);
+    return launches();
+  };
   const steps = (unit: FusedUnit, list: readonly Step[], rounds: number): LoweredStep[] =>
-    list.map((s): LoweredStep => {
-      if (s.kind === "rowwise") return lowerRegion(s, dense, layout, target, rounds * target.runs, regions);
-      if (s.kind === "loop") {
-        const { scan } = s;
-        return { kind: "loop", scan, body: steps(unit, s.body, Math.min(mostRounds, rounds * scan.count)) };
-      }
-      const step = physicalStep(s, dense);
-      const runs = rounds * (isRunOnce(unit) ? 1 : target.runs);
-      const moves = movesOf(step.spec);
-      const make = (): LoweredKernel => lower(step.spec, unit.flat ? layout : seldom.layout, runs);
-      const made = moves ? undefined : make();
-      return { kind: "kernel", step, runs, moves, kernel: () => made ?? make() };
+    list.flatMap((s): readonly LoweredStep[] => {
+      if (s.kind === "kernel") return [launch(unit, s, rounds)];
+      if (s.kind === "rowwise") return region(unit, s, rounds);
+      const { scan } = s;
+      return [{ kind: "loop", scan, body: steps(unit, s.body, Math.min(mostRounds, rounds * scan.count)) }];
     });
   return {
-    units: units.map((u) => ({ ...u, steps: u.oneLaunch ? [] : steps(u, u.kernels.steps, 1) })),
+    units: units.map((u) => {
+      if (u.oneLaunch) return { ...u, steps: [] };
+      const list = steps(u, u.kernels.steps, 1);
+      return {
+        ...u,
+        kernels: taken.size ? { ...u.kernels, steps: opened(u.kernels.steps, taken) } : u.kernels,
+        steps: list,
+      };
+    }),
     sites: seldom.sites,
     tuned: used,
   };
 }
+/** With the kernels of these in their place. */
+const opened = (list: readonly Step[], taken: ReadonlySet<Step>): readonly Step[] =>
+  list.flatMap((s): readonly Step[] =>
+    s.kind === "loop" ? [{ ...s, body: opened(s.body, taken) }] : s.kind === "rowwise" && taken.has(s) ? s.apart! : [s],
+  );
 export const isRunOnce = (u: Pick<FusedUnit, "kind">): boolean =>
   u.kind === "init" || u.kind === "late init" || u.kind === "check";
 
@@ -97,7 +130,11 @@ function lowerRegion(
   const views = new Map([...dense, ...(parts?.views ?? step.views)]);
   const key = step.grid && regionKey(step, views, layout);
   const found = key && regions.get(key.key);
-  const made = found ? withTensors(found.kernel, found.key, key) : lowerRowwise(step, views, layout, target);
+  const lower = (): LoweredKernel => {
+    const made = lowerRowwise(step, views, layout, target);
+    return key && step.apart && runs === target.runs ? { ...made, key: hashOfText(key.key) } : made;
+  };
+  const made = found ? withTensors(found.kernel, found.key, key) : lower();
   if (key && !found) regions.set(key.key, { key, kernel: made });
   const kernel = { ...made, bindings: made.bindings.map((b) => withPlace(b, parts?.places)) };
   const bound = (writes: boolean): Set<Node> =>

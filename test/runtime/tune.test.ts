@@ -107,22 +107,28 @@ test("a fresh model, one that is measured twice, and no time at all", { timeout:
     expect((await m.run("predict", { x }))["predict"]!.data).not.toEqual(predict!.data);
   });
 });
+/** Of every block's first steps. */
+const losses = async (plan: Plan, tuning?: Tuning): Promise<readonly number[]> =>
+  open(
+    plan,
+    async (m) => {
+      const list: number[] = [];
+      for (const t of m.trains)
+        await m.train(t, { stopAfter: 2, onProgress: (e) => e.kind === "progress" && list.push(e.loss) });
+      return list;
+    },
+    tuning ? { tuning } : {},
+  );
+function expectNear(other: readonly number[], right: readonly number[]): void {
+  expect(other.length).toBe(right.length);
+  for (const [i, x] of other.entries())
+    expect(Math.abs(x - right[i]!)).toBeLessThan(2e-4 * Math.max(1, Math.abs(right[i]!)));
+}
 describe("any alternative computes the same", () => {
   test.each(["digits.dlm", "digits_cnn.dlm", "gan_ring.dlm", "energy/energy_regression.dlm"])(
     "of %s",
     { timeout: 300_000 },
     async (name) => {
-      const losses = async (plan: Plan, tuning?: Tuning): Promise<readonly number[]> =>
-        open(
-          plan,
-          async (m) => {
-            const list: number[] = [];
-            for (const t of m.trains)
-              await m.train(t, { stopAfter: 2, onProgress: (e) => e.kind === "progress" && list.push(e.loss) });
-            return list;
-          },
-          tuning ? { tuning } : {},
-        );
       const ways = { software: [(i: number) => 1 + (i % 3), (i: number) => 3 - (i % 3)], discrete: [() => 1] };
       for (const [target, all] of Object.entries(ways)) {
         const plan = planOf(name, target);
@@ -131,13 +137,57 @@ describe("any alternative computes the same", () => {
         const right = await losses(plan);
         for (const way of all) {
           const other = await losses(plan, { ...tuning, taken: tuning.taken.map((_, i) => way(i)) });
-          expect(other.length).toBe(right.length);
-          for (const [i, x] of other.entries())
-            expect(Math.abs(x - right[i]!)).toBeLessThan(2e-4 * Math.max(1, Math.abs(right[i]!)));
+          expectNear(other, right);
         }
       }
     },
   );
+});
+describe("kernels of one launch may be launches", { timeout: 300_000 }, () => {
+  const each = { ways: 0, kernels: 1000, share: 0 }; // of chains alone
+  const chainsIn = (plan: Plan): readonly Alternatives[] =>
+    plan.trains
+      .flatMap((t) => dispatchesOf(t.step.commands))
+      .flatMap((d) => (d.alternatives?.schedule.startsWith("one launch of") ? [d.alternatives] : []));
+  test.each([
+    ["digits.dlm", "discrete"],
+    ["transfer/multi_task.dlm", "integrated"],
+    ["representation/mixture_of_experts.dlm", "discrete"],
+    ["depth/deep_linear.dlm", "integrated"],
+  ])("of %s for %s", async (name, target) => {
+    const text = readFileSync(join(examples, name), "utf8");
+    const { plan } = made(text, { name, target, alternatives: each });
+    const chains = chainsIn(plan);
+    expect(chains.length).toBeGreaterThan(0);
+    for (const { schedule, ways } of chains) {
+      const count = Number(/^one launch of (\d+) kernels$/.exec(schedule)?.[1]);
+      expect(ways.map((w) => w.schedule)).toEqual([`a launch for each of ${count} kernels`]);
+      expect(ways[0]!.dispatches.length).toBeGreaterThanOrEqual(count); // one that is in parts is two
+    }
+    const tuning = await unmeasured(plan);
+    const [one, many] = [await losses(plan), await losses(plan, { ...tuning, taken: tuning.taken.map(() => 1) })];
+    expectNear(many, one);
+    // what was measured is compiled so
+    const found = Object.fromEntries(chains.map((c) => [c.key, c.ways[0]!.schedule]));
+    const tuned = made(text, { name, target, tuned: () => found });
+    expect(tuned.tuned).toEqual(new Set(Object.keys(found)));
+    expect(chainsIn(made(text, { name, target, tuned: () => found, alternatives: each }).plan)).toEqual([]);
+    const labelsOf = (p: Plan): readonly string[] => dispatchesOf(stepOf(p)).map((d) => d.label);
+    const replaced = stepOf(plan).flatMap((c): readonly string[] => {
+      if (c.kind !== "dispatch") return [];
+      const { schedule, ways } = c.alternatives ?? { schedule: "", ways: [] };
+      return schedule.startsWith("one launch of") ? ways[0]!.dispatches.map((d) => d.label) : [c.label];
+    });
+    expect(labelsOf(tuned.plan)).toEqual(replaced);
+  });
+});
+test("what kernels of one launch make is compared with what their launches make", { timeout: 300_000 }, async () => {
+  const plan = made(readFileSync(join(examples, "digits.dlm"), "utf8"), {
+    ...{ name: "digits.dlm", target: "discrete", alternatives: { ways: 0 } },
+  }).plan;
+  const { kernels } = await open(plan, (m) => m.tune({ milliseconds: 60_000 }));
+  expect(kernels.map((k) => k.schedules)).toEqual([["one launch of 8 kernels", "a launch for each of 8 kernels"]]);
+  expect(kernels[0]!.microseconds[1]).toBeLessThan(Infinity); // what makes other numbers has no time
 });
 test("within loops, of few rounds and of many", { timeout: 120_000 }, async () => {
   const plain = slowed(planOf("digits.dlm"));
