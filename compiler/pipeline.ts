@@ -25,6 +25,7 @@ import { programParts } from "./print/program.ts";
 import type { Part } from "./print/part.ts";
 import type { Room } from "./plan/again.ts";
 import { batchUnits } from "./programs/batch.ts";
+import { besideUnits } from "./programs/beside.ts";
 import { chainedUnits } from "./programs/chains.ts";
 import { flattenUnits, type FlatModel } from "./programs/flatten.ts";
 import { fuseUnits, type FusedUnit } from "./programs/fuse.ts";
@@ -103,6 +104,11 @@ export const phases: readonly Phase[] = [
     name: "chain", // kernels over the same rows that are one launch
     reads: ["flat", "fused"],
     run: ({ flat, fused, target }) => ({ fused: chainedUnits(fused, flat.views, target) }),
+  }),
+  phase({
+    name: "beside", // kernels that wait for none of each other
+    reads: ["flat", "fused"],
+    run: ({ flat, fused, target }) => ({ fused: besideUnits(fused, flat.views, target) }),
   }),
   phase({
     name: "lower", // each kernel by the cheapest of its schedules

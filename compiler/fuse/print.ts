@@ -56,8 +56,8 @@ function scansOf(steps: readonly Step[]): Scan[] {
     s.kind === "kernel" ? [] : [...(s.kind === "loop" ? [s.scan] : []), ...scansOf(s.body)],
   );
 }
-const rowsText = ({ rows, grid }: RowwiseStep, number: number): string =>
-  `launch ${number} (${grid ? `a workgroup for each of ${grid.map((g) => extentText(g.step.extent)).join(" x ")} tiles` : rows && rows.each < Infinity ? `workgroups of ${rows.each} ${rows.each === 1 ? "row" : "rows"}` : "one workgroup"})`;
+const rowsText = ({ rows, grid, beside }: RowwiseStep, number: number): string =>
+  `launch ${number} (${beside ? "a workgroup does its part of one of these" : grid ? `a workgroup for each of ${grid.map((g) => extentText(g.step.extent)).join(" x ")} tiles` : rows && rows.each < Infinity ? `workgroups of ${rows.each} ${rows.each === 1 ? "row" : "rows"}` : "one workgroup"})`;
 function kernelText(
   { spec, reads, writes }: KernelStep,
   names: Names,

@@ -12,6 +12,11 @@ export interface KernelStep {
   readonly spec: KernelSpec;
   readonly reads: ReadonlySet<Node>; // memory
   readonly writes: ReadonlySet<Node>;
+  readonly touches?: Touched; // of these alone, where it names the memory that they lie in
+}
+export interface Touched {
+  readonly reads: ReadonlySet<Node>;
+  readonly writes: ReadonlySet<Node>;
 }
 export interface LoopStep<S = Step> {
   readonly kind: "loop";
@@ -37,7 +42,7 @@ export interface RoundBound {
 }
 /**
  * Steps that one launch does: each of its workgroups takes some rows and does all the steps for them, with barriers between. Loops without a launch in
- * every round.
+ * every round. Or kernels that wait for none of each other: each workgroup does its part of one.
  */
 export interface RowwiseStep {
   readonly kind: "rowwise";
@@ -45,6 +50,7 @@ export interface RowwiseStep {
   readonly body: readonly Step[]; // kernels and loops
   readonly rows: Rows | undefined; // undefined: one workgroup does all ...
   readonly grid?: readonly Scan[]; // ... or all of one round of these, which no loop does: there is a workgroup for every round
+  readonly beside?: true; // ... or a tile of one kernel
   readonly workgroup: number; // invocations
   readonly own: boolean; // each has rows of its own: no barriers
   readonly inTurn: number; // bytes of workgroup memory that the kernels may have in turn, beside what is local

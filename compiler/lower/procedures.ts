@@ -44,7 +44,7 @@ export interface Procedures {
   readonly memory: readonly Shared[]; // of the workgroup, which the functions have in turn
 }
 /** A kernel as a function, which of its workgroups are done, and how many threads one has. */
-interface Call {
+export interface Call {
   readonly of: Procedure;
   readonly tiles: Tiles;
   readonly threads: number;
@@ -210,7 +210,7 @@ const tile = name("tile", i32);
 const localIndex = name("local_index", u32);
 const own = call("i32", [localIndex], i32);
 /** The workgroups of a kernel, as many at a time as the threads of one make. */
-function callOf({ of, tiles, threads, meets }: Call, all: number): Statement[] {
+export function callOf({ of, tiles, threads, meets }: Call, all: number): Statement[] {
   const { from, to, count } = tiles;
   const part = all / threads;
   const thread = part === 1 ? localIndex : operation("%", localIndex, u32Number(threads));

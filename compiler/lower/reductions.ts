@@ -406,7 +406,7 @@ export class Reductions extends Staging {
         : { expr: at(0), level };
     });
   }
-  /** The sum over the threads of a row by halves, in workgroup memory. */
+  /** The sum over the threads that share it by halves, in workgroup memory. */
   private tree(stage: Stage, names: readonly string[], suffix: string, sum: Expr, result: ElementType): Expr {
     const { values } = this;
     const arg = isArg(stage.op);
@@ -421,7 +421,11 @@ export class Reductions extends Staging {
     const places = arg ? array(`${stage.local.name}_place`, result) : undefined;
     const self = this.lane!;
     const half = name("half", i32);
-    const other = operation("+", self, half);
+    const { threads } = this.schedule;
+    const faster = threads.slice(threads.findIndex(([a]) => a.split("+").includes(axis)) + 1);
+    const apart = faster.reduce((n, [, m]) => n * m, 1); // neighbours along the axis
+    const far = (of: Expr): Expr => (apart === 1 ? of : operation("*", of, i32Number(apart)));
+    const other = operation("+", self, far(half));
     const set = (target: Expr, operator: SetTo["operator"], value: Expr): Statement => ({
       kind: "set",
       target,
@@ -458,7 +462,7 @@ export class Reductions extends Staging {
       trips: Math.log2(count),
       body: [{ kind: "if", condition: operation("<", thread, half), body }, barrier],
     });
-    const first = this.workgroup === count ? i32Number(0) : operation("-", self, thread);
+    const first = this.workgroup === count ? i32Number(0) : operation("-", self, far(thread));
     return values.emit(this.base, (places ?? parts)(first), "workgroup", `${names[0]}${suffix}_all`, { pinned: true })
       .expr;
   }

@@ -10,6 +10,7 @@ import type { Layout } from "../kernel/layout.ts";
 import { mostGroups, sizeOfExtents } from "../kernel/sizes.ts";
 import type { Target } from "../kernel/target.ts";
 import { elements } from "../scalar/dtype.ts";
+import { cheapestBeside, groupsBeside } from "../schedule/beside.ts";
 import { cheapestInChain } from "../schedule/chain.ts";
 import { estimate, type Nest } from "../schedule/nest.ts";
 import { kernelsIn } from "../schedule/rows.ts";
@@ -21,12 +22,14 @@ import type { Binding, LoweredKernel } from "./lower.ts";
 import { foldedNumber, groupNumber } from "./places.ts";
 import {
   callAll,
+  callOf,
   fresh,
   loadsOf,
   proceduresOf,
   roundNames,
   scansIn,
   storesOf,
+  type Call,
   type Placed,
   type Tiles,
 } from "./procedures.ts";
@@ -49,14 +52,25 @@ export function lowerRowwise(
   const part = name("part", i32);
   const isChain = grid.length > 0 && target.gpu !== undefined && step.body.every((s) => s.kind === "kernel");
   const chain = { ...launch, groups: grid.reduce((n, s) => n * estimate(s.step.extent), 1) };
+  const beside = new Map<KernelStep, readonly [from: number, to: number]>(); // workgroups that do each
+  let total = 0; // of these
   for (const [k, times] of runsIn(step.body, grid.length ? gridWaves(grid, target) : 1)) {
-    const found = isChain
-      ? cheapestInChain(k.spec, chain, target)
-      : cheapest(k.spec, rows?.axisOf.get(k), launch, times, target);
+    const found = step.beside
+      ? cheapestBeside(k.spec, launch, target)
+      : isChain
+        ? cheapestInChain(k.spec, chain, target)
+        : cheapest(k.spec, rows?.axisOf.get(k), launch, times, target);
     if (!found) throw new InternalError(`${k.spec.name} has no schedule for a launch of rows`);
     const { nest, schedule } = found.placement;
     ns += found.total;
-    const tiles = ({ groups }: Emitted): Tiles => tilesOf(step, found.placement, groups, part);
+    const tiles = ({ groups }: Emitted): Tiles => {
+      if (!step.beside) return tilesOf(step, found.placement, groups, part);
+      const { threads } = found.placement;
+      const first = total;
+      total += groupsBeside(groups, threads, workgroup);
+      beside.set(k, [first, total]);
+      return tilesBeside(first ? plus(part, -first) : part, workgroup / threads, groups);
+    };
     const { spec } = k;
     placed.set(k, { spec: physical(spec, views), source: spec, nest: physicalNest(nest, views), schedule, tiles });
     inside.push({ name: spec.name, schedule });
@@ -82,8 +96,10 @@ export function lowerRowwise(
     return lowerRowwise({ ...step, inTurn }, views, layout, target);
   }
   const rounds = roundsOf(grid, part);
-  const calls = callAll(step.body, procedures, (k) => placed.get(k)!.spec, local, workgroup, used, step.own, rounds);
-  const extents = grid.map((s) => s.step.extent);
+  const calls = step.beside
+    ? [...beside].flatMap(([k, range]) => callBeside(procedures.calls.get(k)!, range, total, part, workgroup))
+    : callAll(step.body, procedures, (k) => placed.get(k)!.spec, local, workgroup, used, step.own, rounds);
+  const extents = step.beside ? [total] : grid.map((s) => s.step.extent);
   const groups = extents.reduce<number>((n, e) => n * (typeof e === "number" ? e : Infinity), 1);
   const folds =
     groups > mostGroups ||
@@ -171,7 +187,7 @@ export function lowerRowwise(
     workgroups:
       rows && rows.each < Infinity
         ? [{ tiles: [[sizeOfExtents([rows.extent]), rows.each]] }, "fold"]
-        : grid.length
+        : grid.length || step.beside
           ? [{ tiles: [[sizeOfExtents(extents), 1]] }, "fold"]
           : [1, 1],
     constants: dims,
@@ -180,6 +196,29 @@ export function lowerRowwise(
     flops: flopsOfSteps(step.body),
     price: { compileMs: 0, starts: 0, ns },
   };
+}
+/** The tiles of a kernel that the `number`-th of its workgroups does. */
+function tilesBeside(number: Expr, each: number, tiles: number): Tiles {
+  const from = times(number, each);
+  const to = plus(from, each);
+  return { from, to: tiles % each ? call("min", [to, i32Number(tiles)], i32) : to, count: each };
+}
+/** By the workgroups from one to another, of so many. */
+function callBeside(
+  of: Call,
+  [from, to]: readonly [number, number],
+  total: number,
+  part: Expr,
+  workgroup: number,
+): Statement[] {
+  const bounds = [
+    ...(from > 0 ? [operation(">=", part, i32Number(from))] : []),
+    ...(to < total ? [operation("<", part, i32Number(to))] : []),
+  ];
+  const body = callOf({ ...of, meets: false }, workgroup); // no other kernel has its memory behind it
+  const [first, second] = bounds;
+  if (!first) return body;
+  return [{ kind: "if", condition: second ? operation("&&", first, second) : first, body }];
 }
 const leastInTurn = 512; // bytes
 const bytesOf = (x: Node): number => x.shape.reduce<number>((n, e) => n * (e as number), elements[x.dtype].bytes);
@@ -216,17 +255,21 @@ function scansRead(specs: readonly KernelSpec[]): Set<Scan> {
 /** A region as one kernel, for names and comments. */
 export function regionSpec(step: RowwiseStep): KernelSpec {
   const kernels = kernelsIn(step.body);
-  const { rows, grid } = step;
+  const { rows, grid, beside } = step;
   const loops = scansIn(step.body).map((s) => `${s.count} rounds${s.reverse ? " backwards" : ""}`);
   const whose = [...new Set(kernels.flatMap((k) => k.spec.comment()))];
-  const rowsText = grid?.length
-    ? `a workgroup for each of ${grid.map((g) => (g.count < Infinity ? g.count : "every")).join(" x ")} tiles`
-    : !rows || rows.each === Infinity
-      ? "one workgroup does all"
-      : `a workgroup does ${rows.each === 1 ? "one row" : `${rows.each} rows`}`;
-  const waits = step.own
-    ? "each invocation has rows of its own and waits for none"
-    : "with a barrier where a kernel needs what another has written";
+  const rowsText = beside
+    ? `a workgroup does its part of one of ${kernels.length} kernels`
+    : grid?.length
+      ? `a workgroup for each of ${grid.map((g) => (g.count < Infinity ? g.count : "every")).join(" x ")} tiles`
+      : !rows || rows.each === Infinity
+        ? "one workgroup does all"
+        : `a workgroup does ${rows.each === 1 ? "one row" : `${rows.each} rows`}`;
+  const waits = beside
+    ? "none waits for another"
+    : step.own
+      ? "each invocation has rows of its own and waits for none"
+      : "with a barrier where a kernel needs what another has written";
   return {
     name: nameOfRegion(step),
     comment: () => [...whose, `in one launch, ${rowsText}: ${[...loops, waits].join(", ")}`],

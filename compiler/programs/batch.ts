@@ -1,7 +1,7 @@
 // Kernels that differ only in their tensors and do not wait for one another (the weight gradients of equal layers, the nets of an ensemble) as one launch with
 // one more axis, where that is cheaper. What they read and write lies at one distance: tensors of the unit alone are put into one buffer for it.
 // In: units with their kernels. Out: the same with fewer.
-import { baseOf, elementCount, source } from "../graph/node.ts";
+import { baseOf, source } from "../graph/node.ts";
 import { iadd, imul, variable } from "../graph/scalar.ts";
 import type { Node } from "../graph/types.ts";
 import type { KernelGraph, KernelStep, Step, View } from "../kernel/graph.ts";
@@ -10,6 +10,7 @@ import { bindingAlignment } from "../kernel/sizes.ts";
 import type { Target } from "../kernel/target.ts";
 import { loadsOf, storesOf } from "../lower/procedures.ts";
 import { physical, type PlacedView } from "../lower/whole.ts";
+import { Stretches, touchedBy, type Place } from "./depend.ts";
 import { elements } from "../scalar/dtype.ts";
 import { nestOf } from "../schedule/nest.ts";
 import { choose } from "../schedule/choose.ts";
@@ -31,10 +32,6 @@ export function batchUnits(
     return { ...u, kernels: batched(u.kernels, views, layout, target) };
   });
 }
-interface Place {
-  readonly memory: Node;
-  readonly offset: number; // elements
-}
 interface Member {
   readonly step: KernelStep;
   readonly tensors: readonly Node[]; // by their places in the specification
@@ -42,16 +39,14 @@ interface Member {
 function batched(kernels: KernelGraph, views: ReadonlyMap<Node, View>, layout: Layout, target: Target): KernelGraph {
   const joined = new Map(kernels.joined);
   const outputs = new Set(kernels.outputs.map((o) => o.memory));
-  const touched = new Map<Step, Touched>(); // of those that are made
   const placeOf = (x: Node): Place => views.get(x) ?? joined.get(x) ?? { memory: x, offset: 0 };
   let steps = kernels.steps;
   for (const alike of alikeIn(steps, layout))
-    for (const whole of runsOf(steps, alike, touched, placeOf))
+    for (const whole of runsOf(steps, alike, placeOf))
       for (const run of stretches(whole, views)) {
         const made = batch(run, { views, joined, outputs, target });
         if (!made) continue;
         for (const [x, v] of made.joined) joined.set(x, v);
-        touched.set(made.step, unionOf(run.map((m) => m.step)));
         const members = new Set<Step>(run.map((m) => m.step));
         const last = steps.findLastIndex((s) => members.has(s));
         steps = steps.flatMap((s, k) => (k === last ? [made.step] : members.has(s) ? [] : [s]));
@@ -87,24 +82,14 @@ function grouped<T>(list: readonly T[], keyOf: (x: T) => string): T[][] {
   }
   return [...found.values()].filter((own) => own.length > 1);
 }
-type Touched = Pick<KernelStep, "reads" | "writes">;
-const unionOf = (steps: readonly Touched[]): Touched => ({
-  reads: new Set(steps.flatMap((s) => [...s.reads])),
-  writes: new Set(steps.flatMap((s) => [...s.writes])),
-});
 /** Those of them that may all run where the last does: nothing between needs what they write, or writes what they read. */
-function runsOf(
-  steps: readonly Step[],
-  alike: readonly Member[],
-  touched: ReadonlyMap<Step, Touched>,
-  placeOf: (x: Node) => Place,
-): readonly Member[][] {
+function runsOf(steps: readonly Step[], alike: readonly Member[], placeOf: (x: Node) => Place): readonly Member[][] {
   const runs: Member[][] = [];
   const members = new Map<Step, Member>(alike.map((m) => [m.step, m]));
   let reads = new Stretches(placeOf);
   let writes = new Stretches(placeOf);
   for (const s of steps) {
-    const { reads: read, writes: written } = touched.get(s) ?? s;
+    const { reads: read, writes: written } = touchedBy(s);
     const member = members.get(s);
     let run = runs.at(-1);
     if (run && (writes.meet(read) || writes.meet(written) || reads.meet(written))) run = undefined;
@@ -157,37 +142,6 @@ function stretches(run: readonly Member[], views: ReadonlyMap<Node, View>): read
   return found;
 }
 const mostAlike = 48; // whose places are looked at one by one
-
-/** Stretches of memory. */
-class Stretches {
-  private readonly placeOf: (x: Node) => Place;
-  private readonly known = new Map<Node, (readonly [from: number, to: number])[]>();
-  constructor(placeOf: (x: Node) => Place) {
-    this.placeOf = placeOf;
-  }
-  add(nodes: ReadonlySet<Node>): void {
-    for (const x of nodes) {
-      const { memory } = this.placeOf(x);
-      const own = this.known.get(memory);
-      if (own) own.push(this.of(x));
-      else this.known.set(memory, [this.of(x)]);
-    }
-  }
-  meet(nodes: ReadonlySet<Node>): boolean {
-    for (const x of nodes) {
-      const own = this.known.get(this.placeOf(x).memory);
-      if (!own) continue;
-      const [from, to] = this.of(x);
-      if (own.some(([a, b]) => a < to && from < b)) return true;
-    }
-    return false;
-  }
-  private of(x: Node): readonly [number, number] {
-    const { offset } = this.placeOf(x);
-    const size = elementCount(x.shape); // NaN where only the run knows it
-    return [offset, size >= 0 ? offset + size : Infinity];
-  }
-}
 
 interface Surroundings {
   readonly views: ReadonlyMap<Node, View>;
@@ -254,14 +208,17 @@ function batch(run: readonly Member[], around: Surroundings): Batch | undefined 
   };
   const alone = choose(nestOf(spec), target).total * sorted.length;
   if (choose(nestOf(made), target).total > mostOfPrice * alone) return undefined;
-  const union = (of: (s: KernelStep) => ReadonlySet<Node>, more: ReadonlySet<Node>): Set<Node> =>
-    new Set([...all.flatMap((s) => [...of(s)]), ...more]);
+  const touches = {
+    reads: new Set(all.flatMap((s) => [...touchedBy(s).reads])),
+    writes: new Set(all.flatMap((s) => [...touchedBy(s).writes])),
+  };
   return {
     step: {
       kind: "kernel",
       spec: made,
-      reads: union((s) => s.reads, loadsOf(made)),
-      writes: union((s) => s.writes, storesOf(made)),
+      reads: new Set([...touches.reads, ...loadsOf(made)]),
+      writes: new Set([...touches.writes, ...storesOf(made)]),
+      touches,
     },
     joined,
   };

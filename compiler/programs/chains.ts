@@ -6,17 +6,15 @@ import type { KernelGraph, KernelStep, RowwiseStep, Step, View } from "../kernel
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Target } from "../kernel/target.ts";
 import { loadsOf, storesOf } from "../lower/procedures.ts";
-import { cheapestInChain } from "../schedule/chain.ts";
-import { estimate, nestOf } from "../schedule/nest.ts";
+import { estimate } from "../schedule/nest.ts";
 import { Rows, type RowAxis } from "../schedule/rows.ts";
-import { choose } from "../schedule/choose.ts";
 import { Touched } from "./depend.ts";
 import type { FusedUnit } from "./fuse.ts";
 import { roundFor } from "./grid.ts";
 import { inMemoryOfGrid, usersIn, type OnGrid, type Surroundings } from "./local.ts";
 import { isRunOnce } from "./lower.ts";
 import { movesOf } from "./moves.ts";
-import { specKey } from "../kernel/spec-key.ts";
+import { Prices } from "./prices.ts";
 
 /** `views`: what lies in flat buffers. Launches cost CPUs little beside their kernels, and barriers much. */
 export function chainedUnits(
@@ -177,36 +175,4 @@ function inTiles(
     return { kind: "kernel", spec, reads: loadsOf(spec), writes: storesOf(spec) };
   });
   return { body, grid: [...ones, tile] };
-}
-
-/** Prices of kernels, once for all that differ in their tensors alone. */
-class Prices {
-  readonly target: Target;
-  private readonly known = new Map<string, number>();
-  private readonly keys = new WeakMap<KernelSpec, string>();
-
-  constructor(target: Target) {
-    this.target = target;
-  }
-  /** ns of a launch. */
-  alone({ spec }: KernelStep): number {
-    return this.once(this.keyOf(spec), () => choose(nestOf(spec), this.target).total);
-  }
-  /** ns as a part of a launch. */
-  inside({ spec }: KernelStep, { grid, workgroup }: OnGrid): number {
-    const groups = grid.reduce((n, s) => n * estimate(s.step.extent), 1);
-    const key = `${groups} ${workgroup} ${this.keyOf(spec)}`;
-    const chain = { groups, workgroup, inTurn: this.target.inTurn };
-    return this.once(key, () => cheapestInChain(spec, chain, this.target)?.total ?? Infinity);
-  }
-  private once(key: string, price: () => number): number {
-    let ns = this.known.get(key);
-    if (ns === undefined) this.known.set(key, (ns = price()));
-    return ns;
-  }
-  private keyOf(spec: KernelSpec): string {
-    let key = this.keys.get(spec);
-    if (key === undefined) this.keys.set(spec, (key = specKey(spec).key));
-    return key;
-  }
 }

@@ -1,6 +1,7 @@
 // Which steps may change places. In: steps, what lies in flat buffers. Out: yes or no.
+import { elementCount } from "../graph/node.ts";
 import type { Node } from "../graph/types.ts";
-import type { Step, View } from "../kernel/graph.ts";
+import type { Step, Touched as Tensors, View } from "../kernel/graph.ts";
 
 /** Must b stay behind a? */
 export function dependOn(a: Step, b: Step, views: ReadonlyMap<Node, View>): boolean {
@@ -32,5 +33,42 @@ export class Touched {
   }
   private memory(x: Node): Node {
     return this.views.get(x)?.memory ?? x;
+  }
+}
+
+/** What a step reads and writes, slice by slice. */
+export const touchedBy = (s: Step): Tensors => (s.kind === "kernel" && s.touches) || s;
+export interface Place {
+  readonly memory: Node;
+  readonly offset: number; // elements
+}
+/** Stretches of memory. */
+export class Stretches {
+  private readonly placeOf: (x: Node) => Place;
+  private readonly known = new Map<Node, (readonly [from: number, to: number])[]>();
+  constructor(placeOf: (x: Node) => Place) {
+    this.placeOf = placeOf;
+  }
+  add(nodes: ReadonlySet<Node>): void {
+    for (const x of nodes) {
+      const { memory } = this.placeOf(x);
+      const own = this.known.get(memory);
+      if (own) own.push(this.of(x));
+      else this.known.set(memory, [this.of(x)]);
+    }
+  }
+  meet(nodes: ReadonlySet<Node>): boolean {
+    for (const x of nodes) {
+      const own = this.known.get(this.placeOf(x).memory);
+      if (!own) continue;
+      const [from, to] = this.of(x);
+      if (own.some(([a, b]) => a < to && from < b)) return true;
+    }
+    return false;
+  }
+  private of(x: Node): readonly [number, number] {
+    const { offset } = this.placeOf(x);
+    const size = elementCount(x.shape); // NaN where only the run knows it
+    return [offset, size >= 0 ? offset + size : Infinity];
   }
 }

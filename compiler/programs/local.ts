@@ -10,6 +10,7 @@ import type { Target } from "../kernel/target.ts";
 import { loadsOf, storesOf } from "../lower/procedures.ts";
 import { elements } from "../scalar/dtype.ts";
 import { keptDimensions, kernelsIn, loadsIn, type RowAxis } from "../schedule/rows.ts";
+import type { Beside } from "../schedule/beside.ts";
 import type { RowwisePrice } from "../schedule/rowwise.ts";
 import { isPersistent } from "./layout.ts";
 
@@ -83,8 +84,10 @@ export function inMemoryOfGrid(on: OnGrid, around: Surroundings): RowwiseStep | 
   const local: ReadonlySet<Node> = new Set([...locals.values()].map((l) => l.memory));
   const touched = (of: (spec: KernelSpec) => ReadonlySet<Node>): ReadonlySet<Node> =>
     new Set(body.flatMap(({ spec }) => [...of(spec)]).filter((x) => !local.has(x)));
-  const [reads, writes] = [touched(loadsOf), touched(storesOf)];
-  const views = slices(new Set([...reads, ...writes]), on.members, around, true);
+  const [loads, stores] = [touched(loadsOf), touched(storesOf)];
+  const views = slices(new Set([...loads, ...stores]), on.members, around, true);
+  const parts = (of: "reads" | "writes"): Node[] => on.members.flatMap((k) => [...(k.touches?.[of] ?? [])]);
+  const [reads, writes] = [new Set([...loads, ...parts("reads")]), new Set([...stores, ...parts("writes")])];
   const { grid, workgroup } = on;
   const { target } = around;
   const taken = [...local].reduce((n, x) => n + sizeOf(x.shape as readonly number[]) * elements[x.dtype].bytes, 0);
@@ -104,6 +107,20 @@ export function inMemoryOfGrid(on: OnGrid, around: Surroundings): RowwiseStep | 
       writes,
     }
   );
+}
+/** Kernels that wait for none of each other as one launch. Undefined where it would bind too many buffers. */
+export function inMemoryBeside(
+  members: readonly KernelStep[],
+  { workgroup, inTurn }: Beside,
+  around: Surroundings,
+): RowwiseStep | undefined {
+  const bound = new Set(members.flatMap(({ spec }) => [...loadsOf(spec), ...storesOf(spec)]));
+  // nothing is put into one buffer for it, which would have to live as long as all of it
+  const views = slices(bound, members, around, undefined);
+  const reads = new Set(members.flatMap((k) => [...k.reads]));
+  const writes = new Set(members.flatMap((k) => [...k.writes]));
+  const own = { rows: undefined, beside: true, workgroup, own: false, inTurn, local: new Set<Node>() } as const;
+  return views && { kind: "rowwise", body: members, ...own, views, reads, writes };
 }
 const besideInTurn = 1024; // bytes: kernels have memory of one type in turn, of other types beside it
 function localsOfGrid({ members, each, tiled, single }: OnGrid, around: Surroundings): ReadonlyMap<Node, Local> {
@@ -131,16 +148,18 @@ function localsOfGrid({ members, each, tiled, single }: OnGrid, around: Surround
 
 // ---------------------------------------------------------------- buffers
 
-/** Slices that are read in the buffer they are part of, so that no more buffers are bound than the target has. */
+/**
+ * Slices that are read in the buffer they are part of, so that no more buffers are bound than the target has, and none is bound beside a slice of it.
+ * `isFinal`: whether what is put into one buffer stays there; undefined: nothing may be.
+ */
 function slices(
   bound: ReadonlySet<Node>,
   members: readonly Step[],
   { kernels, views, joined, target, usersOf }: Surroundings,
-  isFinal: boolean,
+  isFinal: boolean | undefined,
 ): ReadonlyMap<Node, View> | undefined {
   const most = target.storageBuffers;
   const used = new Map<Node, View>();
-  if (bound.size <= most) return used;
   const viewOf = (x: Node): View | undefined => views.get(x) ?? joined.get(x);
   const buffers = (): number => new Set([...bound].map((x) => used.get(x)?.memory ?? x)).size;
   const byMemory = new Map<Node, Node[]>();
@@ -148,9 +167,11 @@ function slices(
     const memory = viewOf(x)?.memory;
     if (memory) byMemory.set(memory, [...(byMemory.get(memory) ?? []), x]);
   }
+  if (bound.size <= most && ![...byMemory.keys()].some((memory) => bound.has(memory))) return used;
   for (const [memory, own] of byMemory)
     if (own.length > 1 || bound.has(memory)) for (const x of own) used.set(x, viewOf(x)!);
   if (buffers() <= most) return used;
+  if (isFinal === undefined) return undefined;
   // what lives in this unit alone may lie in one buffer: first what few others see
   const inside = new Set(kernelsIn(members));
   const outside = (x: Node): number => [...(usersOf.get(x) ?? [])].filter((k) => !inside.has(k)).length;

@@ -126,9 +126,9 @@ function lowerRegion(
   runs: number,
   regions: Regions,
 ): LoweredLaunch {
-  const parts = step.grid ? partsOf(step) : undefined;
+  const parts = (step.grid ?? step.beside) ? partsOf(step) : undefined;
   const views = new Map([...dense, ...(parts?.views ?? step.views)]);
-  const key = step.grid && regionKey(step, views, layout);
+  const key = (step.grid ?? step.beside) && regionKey(step, views, layout);
   const found = key && regions.get(key.key);
   const lower = (): LoweredKernel => {
     const made = lowerRowwise(step, views, layout, target);
@@ -182,7 +182,7 @@ function physicalStep(step: KernelStep, dense: ReadonlyMap<Node, View>): KernelS
 
 /** Of steps whose launches differ only in their tensors. */
 function regionKey(
-  { body, grid = [], workgroup, local }: RowwiseStep,
+  { body, grid = [], beside, workgroup, local }: RowwiseStep,
   views: ReadonlyMap<Node, View>,
   layout: Layout,
 ): SpecKey {
@@ -212,7 +212,10 @@ function regionKey(
   };
   const { key, ...rest } = specKey(spec, layout);
   const own = rest.tensors.flatMap((x, i) => (local.has(x) ? [i] : []));
-  return { key: `${workgroup} ${grid.map((g) => g.count).join()} ${shape(body)} ${own.join()}\n${key}`, ...rest };
+  return {
+    key: `${workgroup} ${beside ? "beside" : grid.map((g) => g.count).join()} ${shape(body)} ${own.join()}\n${key}`,
+    ...rest,
+  };
 }
 
 const boundsText = ({ within }: LoopStep, grid: readonly Scan[]): string =>

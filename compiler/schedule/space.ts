@@ -113,6 +113,7 @@ interface Facts {
   readonly storesOnce: boolean; // no store runs over axes of its own
   readonly longest: number; // steps of the longest reduction
   readonly reducedLanes: readonly (readonly string[])[]; // reduced axes that lanes may run over: one of each stage
+  readonly columns: readonly (readonly string[])[]; // ... whose steps lie apart
 }
 function factsOf(nest: Nest): Facts {
   const { axes, extents, stages, stores, loads } = analyse(nest);
@@ -154,6 +155,7 @@ function factsOf(nest: Nest): Facts {
     overs,
     longest: Math.max(1, ...overs.map((over) => over.reduce((n, a) => n * extent(a), 1))),
     reducedLanes: laneAxes(overs, (a) => known(a) && contiguity.get(a)! > 0, extent),
+    columns: laneAxes(overs, (a) => known(a) && contiguity.get(a) === 0, extent),
     keepsPlaces: stages.some((p) => p.ops!.some((op) => op === "argmax" || op === "argmin")),
     storesOnce: stores.every((p) => !p.over.length),
   };
@@ -297,7 +299,8 @@ function fusedLanes({ nest, f, target, along, complete }: Search): void {
 /** Lanes, or a whole workgroup, on a reduced axis. */
 function reducedLanes(search: Search): void {
   const { f, target, along, complete } = search;
-  if (target.class === "gpu") manyRows(search, target.workgroup);
+  if (target.class === "gpu")
+    for (const n of f.columns.length ? target.together : [target.workgroup]) manyRows(search, n);
   if (!target.lanes && target.class !== "gpu") return;
   const together = target.lanes || target.workgroup;
   for (const a of new Set(f.reducedLanes.map((axes) => axes.join("+")))) {
@@ -310,23 +313,26 @@ function reducedLanes(search: Search): void {
       for (const rq of choices(q)) complete(row, { ...(p ? { [p]: rp } : {}), ...(q ? { [q]: rq } : {}) });
   }
 }
-/** Several rows in a workgroup, with some lanes on the reduced axis of each. */
+/** Several rows or columns in a workgroup, with some lanes on the reduced axis of each: neighbours read what lies side by side. */
 function manyRows({ nest, f, along, complete }: Search, workgroup: number): void {
   const fusing = fusable(nest).filter((a) => !f.kept.includes(a));
   if (!fusing.length) return;
-  for (const a of new Set(f.reducedLanes.map((axes) => axes.join("+")))) {
+  const columns = new Set(f.columns.map((axes) => axes.join("+")));
+  for (const a of new Set([...f.reducedLanes.map((axes) => axes.join("+")), ...columns])) {
     const longest = Math.max(...a.split("+").map((x) => f.extent(x)));
     for (const lanes of rowLanes) {
-      if (!a || longest < lanes) continue;
-      const threads = (name: string): Threads => [
-        [name, workgroup / lanes],
-        [a, lanes],
-      ];
+      if (!a || longest < lanes || (columns.has(a) && workgroup / lanes < leastColumns)) continue;
+      const threads = (name: string): Threads => {
+        const outer = [name, workgroup / lanes] as const;
+        const inner = [a, lanes] as const;
+        return columns.has(a) ? [inner, outer] : [outer, inner];
+      };
       complete(fusing.length > 1 ? along(threads("fused"), fusing) : along(threads(fusing[0]!)), {});
     }
   }
 }
 const rowLanes = [4, 8, 16, 32]; // of a workgroup
+const leastColumns = 8; // fewer neighbours waste most of what memory brings
 /** Contractions whose operands lie in workgroup memory: threads over both of their output axes, a tile of registers each. */
 function inWorkgroupMemory({ nest, target, found }: Search): void {
   const c = target.class === "software" ? undefined : contractionOf(nest);
