@@ -121,7 +121,7 @@ describe("kernels beside one another", () => {
     60_000,
   );
   test("the gradient of a bias is no launch of its own", () => {
-    for (const [name, c] of Object.entries(table))
+    for (const [name, c] of Object.entries(table).filter(([, c]) => !c.settings))
       for (const target of ["discrete", "integrated"]) {
         const labels = labelsOf(c, { ...targets[target]!, launchNs: 1e6 });
         expect(
