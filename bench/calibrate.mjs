@@ -10,12 +10,12 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { parseArgs } from "node:util";
 import { match, runCounts, treeOf } from "./lab/machine.mjs";
 import { walk } from "./lab/walk.mjs";
+import { optionsOf } from "./options.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const { values: options, positionals } = parseArgs({
+const { values: options, positionals } = optionsOf(import.meta.url, {
   allowPositionals: true,
   options: {
     target: { type: "string", default: "discrete" },

@@ -12,14 +12,14 @@ import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { optionsOf } from "./options.mjs";
 import { toSafetensors } from "./tensors.mjs";
 import { compilerText, runtimeText } from "./texts.mjs";
 import { tensorsOf, workloads } from "./workloads.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "..");
-const { values: options } = parseArgs({
+const { values: options } = optionsOf(import.meta.url, {
   options: {
     short: { type: "boolean", default: false },
     device: { type: "string", default: "auto" },
