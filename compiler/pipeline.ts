@@ -25,7 +25,7 @@ import { programParts } from "./print/program.ts";
 import type { Part } from "./print/part.ts";
 import type { Room } from "./plan/again.ts";
 import { batchUnits } from "./programs/batch.ts";
-import { besideUnits } from "./programs/beside.ts";
+import { besideUnits, verifyBeside } from "./programs/beside.ts";
 import { chainedUnits } from "./programs/chains.ts";
 import { flattenUnits, type FlatModel } from "./programs/flatten.ts";
 import { fuseUnits, type FusedUnit } from "./programs/fuse.ts";
@@ -108,7 +108,8 @@ export const phases: readonly Phase[] = [
   phase({
     name: "beside", // kernels that wait for none of each other
     reads: ["flat", "fused"],
-    run: ({ flat, fused, target }) => ({ fused: besideUnits(fused, flat.views, target) }),
+    run: ({ flat, fused, target }) => ({ flat, fused: besideUnits(fused, flat.views, target) }),
+    verify: ({ flat, fused }) => verifyBeside(fused, flat.views),
   }),
   phase({
     name: "lower", // each kernel by the cheapest of its schedules

@@ -130,18 +130,29 @@ class Memory {
   }
 }
 
-/** Which workgroups stand for all: the first, the last, one between them; with how many each counts. */
-function samplesOf([x, y, z]) {
+/**
+ * Which workgroups stand for all: the first, the last, one between them; with how many each counts. Where a launch does several kernels, by the numbers of
+ * its workgroups from `begins` on, these of each.
+ */
+function samplesOf([x, y, z], begins) {
   const total = x * y * z;
   const place = (i) => [i % x, Math.floor(i / x) % y, Math.floor(i / (x * y))];
-  if (total <= 2) return Array.from({ length: total }, (_, i) => ({ place: place(i), weight: 1 }));
-  const middle = Math.min(total - 2, Math.floor(total / 2) + (x > 4 ? 1 : 0));
-  return [
-    { place: place(0), weight: 1 },
-    { place: place(middle), weight: total - 2 },
-    { place: place(total - 1), weight: 1 },
-  ];
+  const ends = [...begins.filter((n) => n > 0 && n < total), total];
+  return ends.flatMap((end, k) => {
+    const first = ends[k - 1] ?? 0;
+    const count = end - first;
+    if (count <= 2) return Array.from({ length: count }, (_, i) => ({ place: place(first + i), weight: 1 }));
+    const middle = first + Math.min(count - 2, Math.floor(count / 2) + (x > 4 ? 1 : 0));
+    return [
+      { place: place(first), weight: 1 },
+      { place: place(middle), weight: count - 2 },
+      { place: place(end - 1), weight: 1 },
+    ];
+  });
 }
+/** As dlm's launches of kernels beside one another say it. */
+const beginsIn = (code) =>
+  [...new Set([...code.matchAll(/\bif \(part >= (\d+)/g)].map(([, n]) => Number(n)))].sort((a, b) => a - b);
 
 export function walk({ code, entry, constants = {}, workgroups, bindings }) {
   const module = parse(code, constants);
@@ -154,7 +165,7 @@ export function walk({ code, entry, constants = {}, workgroups, bindings }) {
   const total = workgroups[0] * workgroups[1] * workgroups[2];
   const moved = memory.bindings.map(() => ({ read: 0, written: 0 }));
   const sums = { waves: 0 };
-  for (const { place, weight } of samplesOf(workgroups)) {
+  for (const { place, weight } of samplesOf(workgroups, beginsIn(code))) {
     memory.beginWorkgroup();
     const before = snapshot(memory);
     program.run(place, workgroups);

@@ -37,7 +37,7 @@ export function printKernels(graph: KernelGraph): string {
   let loop = "";
   for (const [i, k] of kernelTexts(graph).entries()) {
     const own = [k.launch, ...(k.loop.length ? [`loop over ${k.loop.join(", ")}`] : [])].filter((x) => x).join(": ");
-    if (own !== loop && own) lines.push(own);
+    if (own !== loop) lines.push(own || "launches of one kernel each");
     loop = own;
     lines.push(
       `${String(i).padStart(3)}  ${k.name}${k.domain.length ? `  for ${k.domain.join(", ")}` : ""}${k.lines.length ? `   # ${k.lines.join(", ")}` : ""}`,
@@ -56,8 +56,16 @@ function scansOf(steps: readonly Step[]): Scan[] {
     s.kind === "kernel" ? [] : [...(s.kind === "loop" ? [s.scan] : []), ...scansOf(s.body)],
   );
 }
-const rowsText = ({ rows, grid, beside }: RowwiseStep, number: number): string =>
-  `launch ${number} (${beside ? "a workgroup does its part of one of these" : grid ? `a workgroup for each of ${grid.map((g) => extentText(g.step.extent)).join(" x ")} tiles` : rows && rows.each < Infinity ? `workgroups of ${rows.each} ${rows.each === 1 ? "row" : "rows"}` : "one workgroup"})`;
+function rowsText({ rows, grid, beside, body }: RowwiseStep, number: number): string {
+  const whose = beside
+    ? `${body.length} kernels, a workgroup does its part of one`
+    : grid
+      ? `a workgroup for each of ${grid.map((g) => extentText(g.step.extent)).join(" x ")} tiles`
+      : rows && rows.each < Infinity
+        ? `workgroups of ${rows.each} ${rows.each === 1 ? "row" : "rows"}`
+        : "one workgroup";
+  return `launch ${number} (${whose})`;
+}
 function kernelText(
   { spec, reads, writes }: KernelStep,
   names: Names,

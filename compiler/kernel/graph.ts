@@ -55,7 +55,7 @@ export interface RowwiseStep {
   readonly own: boolean; // each has rows of its own: no barriers
   readonly inTurn: number; // bytes of workgroup memory that the kernels may have in turn, beside what is local
   readonly local: ReadonlySet<Node>; // what lies in workgroup memory: of the workgroup's own rows
-  readonly apart?: readonly KernelStep[]; // the same as launches
+  readonly asLaunches?: readonly KernelStep[]; // the same kernels, where each may be a launch
   readonly views: ReadonlyMap<Node, View>; // slices that are read in the buffer they are part of
   readonly reads: ReadonlySet<Node>;
   readonly writes: ReadonlySet<Node>;

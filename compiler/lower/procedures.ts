@@ -12,7 +12,7 @@ import type { Layout } from "../kernel/layout.ts";
 import type { Target } from "../kernel/target.ts";
 import type { Nest } from "../schedule/nest.ts";
 import type { Schedule } from "../schedule/schedule.ts";
-import { dimName, freeName } from "../wgsl/names.ts";
+import { dimName, freeName, stemOf } from "../wgsl/names.ts";
 import { emitKernel, type Emitted } from "./template.ts";
 import type { Shared } from "./tile.ts";
 import { unsigned } from "./unsigned.ts";
@@ -256,7 +256,7 @@ export const storesOf = (spec: KernelSpec): Set<Node> => new Set(spec.stores.map
 export function fresh(base: string, used: Set<string>): string {
   const own = freeName(base);
   let name = own;
-  for (let n = 2; used.has(name); n++) name = `${own}_${n}`;
+  for (let n = 2; used.has(name); n++) name = `${stemOf(own)}_${n}`; // as emitters name what is there already
   used.add(name);
   return name;
 }

@@ -7,7 +7,7 @@ import type { KernelStep, RowwiseStep, View } from "../kernel/graph.ts";
 import { builtinsIn, type Declaration, type Module, type Statement } from "../kernel/ir.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
-import { mostGroups, sizeOfExtents } from "../kernel/sizes.ts";
+import { mostGroups, sizeOfExtents, sumOfSizes } from "../kernel/sizes.ts";
 import type { Target } from "../kernel/target.ts";
 import { elements } from "../scalar/dtype.ts";
 import { cheapestBeside, groupsBeside } from "../schedule/beside.ts";
@@ -47,7 +47,7 @@ export function lowerRowwise(
   const kernels = kernelsIn(step.body);
   const placed = new Map<KernelStep, Placed>();
   const inside: { readonly name: string; readonly schedule: Placement["schedule"] }[] = [];
-  let ns = 0;
+  let ns = target.launchNs;
   const launch = { rows: rows?.each ?? Infinity, workgroup, own: step.own, inTurn: step.inTurn };
   const part = name("part", i32);
   const isChain = grid.length > 0 && target.gpu !== undefined && step.body.every((s) => s.kind === "kernel");
@@ -62,7 +62,7 @@ export function lowerRowwise(
         : cheapest(k.spec, rows?.axisOf.get(k), launch, times, target);
     if (!found) throw new InternalError(`${k.spec.name} has no schedule for a launch of rows`);
     const { nest, schedule } = found.placement;
-    ns += found.total;
+    ns += found.total - (step.beside ? target.launchNs : 0);
     const tiles = ({ groups }: Emitted): Tiles => {
       if (!step.beside) return tilesOf(step, found.placement, groups, part);
       const { threads } = found.placement;
@@ -101,6 +101,7 @@ export function lowerRowwise(
     : callAll(step.body, procedures, (k) => placed.get(k)!.spec, local, workgroup, used, step.own, rounds);
   const extents = step.beside ? [total] : grid.map((s) => s.step.extent);
   const groups = extents.reduce<number>((n, e) => n * (typeof e === "number" ? e : Infinity), 1);
+  const roundsOfGrid = grid.reduce((n, { step: { extent } }) => n * (typeof extent === "number" ? extent : 1), 1);
   const folds =
     groups > mostGroups ||
     (rows !== undefined && (typeof rows.extent !== "number" || rows.extent > mostGroups * rows.each));
@@ -193,7 +194,7 @@ export function lowerRowwise(
     constants: dims,
     schedule: { ...plainSchedule, threads: [["", workgroup]] },
     inside,
-    flops: flopsOfSteps(step.body),
+    flops: sumOfSizes([[flopsOfSteps(step.body), roundsOfGrid]]),
     price: { compileMs: 0, starts: 0, ns },
   };
 }

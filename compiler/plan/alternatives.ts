@@ -1,4 +1,5 @@
-// Other schedules of the kernels that steps spend their time in, as launches for the same tensors: a device may measure them and take the best.
+// Other schedules of the kernels that steps spend their time in, and the kernels of one launch as launches, for the same tensors: a device may measure them
+// and take the best.
 // In: a plan with its programs. Out: the same with alternatives at its dispatches; their modules and what their parts sum up come behind all others.
 import type { Alternatives, Command, Dispatch, Launch, PlanBuffer } from "../../runtime/plan.ts";
 import { baseOf } from "../graph/node.ts";
@@ -7,11 +8,10 @@ import type { Layout } from "../kernel/layout.ts";
 import type { Target } from "../kernel/target.ts";
 import { lowerKernel, type LoweredKernel } from "../lower/lower.ts";
 import { specKey, type SpecKey } from "../kernel/spec-key.ts";
-import { withTensors } from "../programs/lower.ts";
+import { withTensors, type AsLaunches } from "../programs/lower.ts";
 import { alternatives } from "../schedule/alternatives.ts";
 import { nestOf } from "../schedule/nest.ts";
 import { printSchedule, type Schedule } from "../schedule/schedule.ts";
-import type { Apart } from "../programs/lower.ts";
 import { isPersistent } from "../programs/layout.ts";
 import { bytesOfShape, shifted } from "./buffers.ts";
 import { boundOnce, dispatchOf, type Launched } from "./commands.ts";
@@ -88,10 +88,10 @@ class Maker {
       if (!own) return c;
       const parts = group.launched.length - 1;
       const bound = dispatches.slice(-parts - 1).flatMap((d) => d.bindings);
-      const { kernel, apart } = group.launched[0]!;
-      const ways = apart ? this.apart(apart, group, bound) : own.flatMap((s) => this.way(s, group, bound));
+      const { kernel, asLaunches } = group.launched[0]!;
+      const ways = asLaunches ? this.launches(asLaunches, group, bound) : own.flatMap((s) => this.way(s, group, bound));
       if (!ways.length) return c;
-      const schedule = apart ? `one launch of ${kernel.inside!.length} kernels` : printSchedule(kernel.schedule);
+      const schedule = asLaunches?.before ?? printSchedule(kernel.schedule);
       const alternatives: Alternatives = { key: keyOf(group)!, parts, schedule, ways };
       return { ...c, alternatives };
     };
@@ -111,9 +111,9 @@ class Maker {
     return new Map(
       dearest.flatMap(([key, { of, ns }]) => {
         if (ns < this.wanted.share * all) return [];
-        const [{ step, kernel, apart }] = of.launched as readonly [Launched];
+        const [{ step, kernel, asLaunches }] = of.launched as readonly [Launched];
         const own = printSchedule(kernel.schedule);
-        const others = apart ? [] : alternatives(nestOf(step.spec), this.target, this.wanted.ways + 1);
+        const others = asLaunches ? [] : alternatives(nestOf(step.spec), this.target, this.wanted.ways + 1);
         return [[key, others.filter((s) => printSchedule(s) !== own).slice(0, this.wanted.ways)] as const];
       }),
     );
@@ -127,7 +127,7 @@ class Maker {
     return dispatches ? [{ schedule: printSchedule(schedule), dispatches }] : [];
   }
   /** Kernels that are one launch, each by itself: what lay in workgroup memory has memory of its own. */
-  private apart({ views, schedule, launches }: Apart, { launched }: Group, bound: Bindings): Ways {
+  private launches({ views, schedule, launches }: AsLaunches, { launched }: Group, bound: Bindings): Ways {
     const places = placesIn(launched, bound);
     for (const [x, { memory, offset }] of views) {
       const of = places.get(memory);

@@ -8,7 +8,7 @@ import type { Declaration, Module } from "../kernel/ir.ts";
 import type { Target } from "../kernel/target.ts";
 import type { Binding, LoweredKernel } from "../lower/lower.ts";
 import type { WholeKernel } from "../lower/whole.ts";
-import type { Apart, LoweredLaunch, LoweredStep } from "../programs/lower.ts";
+import type { AsLaunches, LoweredLaunch, LoweredStep } from "../programs/lower.ts";
 import type { Move } from "../programs/moves.ts";
 import { bytesOf, elements } from "../scalar/dtype.ts";
 import { wgslName } from "../wgsl/names.ts";
@@ -26,7 +26,7 @@ export interface Launched {
   readonly step: KernelStep;
   readonly kernel: LoweredKernel;
   readonly module: number;
-  readonly apart?: Apart;
+  readonly asLaunches?: AsLaunches;
 }
 
 export function commandsOf(
@@ -67,7 +67,7 @@ function copies(moves: readonly Move[], { buffers, addressOf }: Places): Copy[] 
 
 /** The kernel, after those that make its parts. */
 function dispatches(
-  { step, runs, kernel: lowered, apart }: LoweredLaunch,
+  { step, runs, kernel: lowered, asLaunches }: LoweredLaunch,
   places: Places,
   roundsOf: ReadonlyMap<Scan, number>,
   note: (made: Launched) => void,
@@ -84,8 +84,8 @@ function dispatches(
         continue;
       partials.set(x, buffers.partial(buffers.bytesOf(x), partials.size));
     }
-    const noteApart = (made: Launched): void => note(apart ? { ...made, apart } : made);
-    return dispatch(step, k, runs, { ...places, addressOf }, roundsOf, noteApart);
+    const noteAll = (made: Launched): void => note(asLaunches ? { ...made, asLaunches } : made);
+    return dispatch(step, k, runs, { ...places, addressOf }, roundsOf, noteAll);
   });
 }
 function dispatch(

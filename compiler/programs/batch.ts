@@ -10,7 +10,7 @@ import { bindingAlignment } from "../kernel/sizes.ts";
 import type { Target } from "../kernel/target.ts";
 import { loadsOf, storesOf } from "../lower/procedures.ts";
 import { physical, type PlacedView } from "../lower/whole.ts";
-import { Stretches, touchedBy, type Place } from "./depend.ts";
+import { Stretched, touchedBy, type Place } from "./depend.ts";
 import { elements } from "../scalar/dtype.ts";
 import { nestOf } from "../schedule/nest.ts";
 import { choose } from "../schedule/choose.ts";
@@ -86,23 +86,20 @@ function grouped<T>(list: readonly T[], keyOf: (x: T) => string): T[][] {
 function runsOf(steps: readonly Step[], alike: readonly Member[], placeOf: (x: Node) => Place): readonly Member[][] {
   const runs: Member[][] = [];
   const members = new Map<Step, Member>(alike.map((m) => [m.step, m]));
-  let reads = new Stretches(placeOf);
-  let writes = new Stretches(placeOf);
+  let all = new Stretched(placeOf);
   for (const s of steps) {
-    const { reads: read, writes: written } = touchedBy(s);
     const member = members.get(s);
     let run = runs.at(-1);
-    if (run && (writes.meet(read) || writes.meet(written) || reads.meet(written))) run = undefined;
+    if (run && all.isBefore(s)) run = undefined;
     if (!run) {
       // what began before does not go on
-      [reads, writes] = [new Stretches(placeOf), new Stretches(placeOf)];
+      all = new Stretched(placeOf);
       if (runs.at(-1)?.length !== 0) runs.push([]);
       run = runs.at(-1)!;
     }
     if (!member) continue;
     run.push(member);
-    reads.add(read);
-    writes.add(written);
+    all.add(s);
   }
   return runs.filter((run) => run.length > 1);
 }

@@ -1,14 +1,16 @@
 // Kernels that wait for none of each other and read the same tensor (the gradients of a layer's weights and of its biases) as one launch on GPUs, where that
 // is cheaper than the launches: each workgroup does a tile of one of them. In: units with their kernels. Out: the same with RowwiseSteps that are `beside`.
-import { baseOf } from "../graph/node.ts";
+import { InternalError } from "../../grammar/diagnostic.ts";
 import type { Node } from "../graph/types.ts";
 import type { KernelGraph, KernelStep, RowwiseStep, Step, View } from "../kernel/graph.ts";
 import type { Target } from "../kernel/target.ts";
+import { elements } from "../scalar/dtype.ts";
 import { loadBeside, nsOf, type Beside, type Load } from "../schedule/beside.ts";
 import { estimate } from "../schedule/nest.ts";
-import { Stretches, touchedBy } from "./depend.ts";
+import { Stretched, touchedBy, withLaunches, type Place, type Taken } from "./depend.ts";
 import type { FusedUnit } from "./fuse.ts";
 import { inMemoryBeside, usersIn, type Surroundings } from "./local.ts";
+import { isPersistent } from "./layout.ts";
 import { isRunOnce } from "./lower.ts";
 import { movesOf } from "./moves.ts";
 import { Prices } from "./prices.ts";
@@ -19,12 +21,30 @@ export function besideUnits(
   views: ReadonlyMap<Node, View>,
   target: Target,
 ): readonly FusedUnit[] {
-  if (!target.gpu || target.apart) return units;
+  if (!target.gpu || target.apart || !target.launchNs) return units; // launches are what there is to save
   const prices = new Prices(target);
   return units.map((u): FusedUnit =>
     u.oneLaunch || isRunOnce(u) ? u : { ...u, kernels: new Groups(u.kernels, views, prices).kernels() },
   );
 }
+/** Brute force: no kernel touches what another one beside it writes. */
+export function verifyBeside(units: readonly FusedUnit[], views: ReadonlyMap<Node, View>): void {
+  for (const { kernels } of units)
+    for (const s of launchesIn(kernels.steps))
+      for (const a of s.body)
+        for (const b of s.body) {
+          const one = new Stretched(placesOf(kernels, views));
+          one.add(a);
+          if (a !== b && one.isBefore(b)) throw new InternalError(`${s.name}: kernels beside one another share memory`);
+        }
+}
+const launchesIn = (steps: readonly Step[]): RowwiseStep[] =>
+  steps.flatMap((s) => (s.kind === "loop" ? launchesIn(s.body) : s.kind === "rowwise" && s.beside ? [s] : []));
+const placesOf =
+  ({ joined }: KernelGraph, views: ReadonlyMap<Node, View>) =>
+  (x: Node): Place =>
+    views.get(x) ?? joined?.get(x) ?? { memory: x, offset: 0 };
+
 class Groups {
   private readonly around: Surroundings;
   private readonly prices: Prices;
@@ -36,59 +56,32 @@ class Groups {
   }
   kernels(): KernelGraph {
     const { kernels } = this.around;
-    const steps = this.inList(kernels.steps);
+    const steps = withLaunches(kernels.steps, (first, after) =>
+      movesOf(first.spec) ? undefined : this.launch(this.grown(first, after)),
+    );
     return { ...kernels, steps };
-  }
-  private inList(steps: readonly Step[]): Step[] {
-    const waiting = [...steps];
-    const result: Step[] = [];
-    while (waiting.length) {
-      const first = waiting.shift()!;
-      if (first.kind === "loop") result.push({ ...first, body: this.inList(first.body) });
-      else if (first.kind === "rowwise" || movesOf(first.spec)) result.push(first);
-      else {
-        const made = this.launch(this.grown(first, waiting.slice(0, furthest)));
-        result.push(made?.step ?? first);
-        for (const m of made?.members.slice(1) ?? []) waiting.splice(waiting.indexOf(m), 1);
-      }
-    }
-    return result;
   }
   /** A kernel with all behind it that may run beside it. What may not is left for behind it. */
   private grown(first: KernelStep, after: readonly Step[]): readonly KernelStep[] {
-    const { views, joined } = this.around;
+    const { kernels, views } = this.around;
     const members = [first];
-    const placeOf = (x: Node): View | { readonly memory: Node; readonly offset: number } =>
-      views.get(x) ?? joined.get(x) ?? { memory: x, offset: 0 };
-    const [reads, writes] = [new Stretches(placeOf), new Stretches(placeOf)]; // of the kernel with all between
-    const add = (s: Step): void => {
-      const touched = touchedBy(s);
-      reads.add(touched.reads);
-      writes.add(touched.writes);
-    };
-    add(first);
-    const read = new Set<Node>(sharedReads(first));
+    const all = new Stretched(placesOf(kernels, views)); // the kernel with all between
+    all.add(first);
     for (const s of after) {
-      const touched = touchedBy(s);
-      const waits = writes.meet(touched.reads) || writes.meet(touched.writes) || reads.meet(touched.writes);
-      if (!waits && s.kind === "kernel" && !movesOf(s.spec)) {
-        const own = sharedReads(s);
-        if (own.some((x) => read.has(x))) {
-          members.push(s);
-          for (const x of own) read.add(x);
-        }
-      }
-      add(s);
+      if (s.kind === "kernel" && !movesOf(s.spec) && !all.isBefore(s)) members.push(s);
+      all.add(s);
     }
     return members;
   }
+  /** Of what lives in the unit alone and is there earlier beside others. */
+  private keptBytes(k: KernelStep): number {
+    const own = [...touchedBy(k).writes].filter((x) => !isPersistent(x) && !this.around.views.has(x));
+    return own.reduce((n, x) => n + x.shape.reduce<number>((m, e) => m * estimate(e), elements[x.dtype].bytes), 0);
+  }
   /** The first of these kernels with those that are best done in its launch. */
-  private launch(
-    members: readonly KernelStep[],
-  ): { readonly step: RowwiseStep; readonly members: readonly KernelStep[] } | undefined {
+  private launch(members: readonly KernelStep[]): Taken | undefined {
     const { target } = this.around;
-    let best:
-      { readonly gain: number; readonly step: RowwiseStep; readonly members: readonly KernelStep[] } | undefined;
+    let best: (Taken & { readonly gain: number }) | undefined;
     for (const workgroup of members.length > 1 ? target.together : []) {
       const launch: Beside = { workgroup, inTurn: target.workgroupMemory };
       const first = loadBeside(members[0]!.spec, launch, target);
@@ -96,31 +89,42 @@ class Groups {
       let chosen: readonly KernelStep[] = [members[0]!];
       let loads: readonly Load[] = [first];
       let ns = nsOf(loads, workgroup, target);
-      let apart = this.prices.alone(members[0]!);
+      let alone = this.prices.alone(members[0]!);
       let step: RowwiseStep | undefined;
+      let kept = 0; // bytes
       for (const k of members.slice(1)) {
+        const more = this.keptBytes(k);
+        if (kept + more > mostKept || !chosen.some((m) => sharesRead(k, m))) continue;
         const load = loadBeside(k.spec, launch, target);
         if (!load) continue;
-        const alone = this.prices.alone(k);
+        const own = this.prices.alone(k);
         const together = nsOf([...loads, load], workgroup, target);
-        if (!(Math.min(ns + alone - together, target.launchNs) > leastGain * target.launchNs)) continue;
+        if (ns + own - together <= leastGain * target.launchNs) continue;
         const made = inMemoryBeside([...chosen, k], launch, this.around);
         if (!made) continue;
-        [chosen, loads, ns, apart, step] = [[...chosen, k], [...loads, load], together, apart + alone, made];
+        [chosen, loads, ns, alone, step, kept] = [
+          [...chosen, k],
+          [...loads, load],
+          together,
+          alone + own,
+          made,
+          kept + more,
+        ];
       }
-      const gain = apart - ns;
+      const gain = alone - ns;
       if (step && gain > (best?.gain ?? 0)) best = { gain, step, members: chosen };
     }
     if (!best) return undefined;
-    const { step, members: own } = best;
-    return { step: { ...step, name: `${own[0]!.spec.name}_beside`, apart: own }, members: own };
+    const { step, members: chosen } = best;
+    return { step: { ...step, name: `${chosen[0]!.spec.name}_beside`, asLaunches: chosen }, members: chosen };
   }
 }
-const furthest = 60; // steps from the first that are looked at
 const leastGain = 0.5; // of a launch: less is within what a price is wrong by
-/** Tensors of more than a number. */
-const sharedReads = ({ reads }: KernelStep): readonly Node[] =>
-  [...reads].flatMap((x) => {
-    const base = baseOf(x);
-    return base.shape.reduce<number>((n, e) => n * estimate(e), 1) > 1 ? [base] : [];
-  });
+const mostKept = 2 ** 24; // bytes
+/** Do both read some tensor of more than a number? What a step is told beside its data is none. */
+function sharesRead(a: KernelStep, b: KernelStep): boolean {
+  const own = touchedBy(b).reads;
+  return [...touchedBy(a).reads].some(
+    (x) => own.has(x) && !(x.kind === "source" && x.role === "input") && x.shape.some((n) => n !== 1),
+  );
+}

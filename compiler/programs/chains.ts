@@ -2,13 +2,13 @@
 // between. In: units with their kernels. Out: the same with RowwiseSteps that have a grid, where that is cheaper than the launches.
 import type { Integer, Node, Scalar, Variable } from "../graph/types.ts";
 import { iadd, imul, substitute, variable } from "../graph/scalar.ts";
-import type { KernelGraph, KernelStep, RowwiseStep, Step, View } from "../kernel/graph.ts";
+import type { KernelGraph, KernelStep, Step, View } from "../kernel/graph.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Target } from "../kernel/target.ts";
 import { loadsOf, storesOf } from "../lower/procedures.ts";
 import { estimate } from "../schedule/nest.ts";
 import { Rows, type RowAxis } from "../schedule/rows.ts";
-import { Touched } from "./depend.ts";
+import { Touched, withLaunches, type Taken } from "./depend.ts";
 import type { FusedUnit } from "./fuse.ts";
 import { roundFor } from "./grid.ts";
 import { inMemoryOfGrid, usersIn, type OnGrid, type Surroundings } from "./local.ts";
@@ -46,27 +46,13 @@ class Chains {
   }
   kernels(): KernelGraph {
     const { kernels, joined } = this.around;
-    const steps = this.inList(kernels.steps);
+    const steps = withLaunches(kernels.steps, (first, after) => this.taken(first, after));
     return { ...kernels, steps, joined };
   }
-  private inList(steps: readonly Step[]): Step[] {
-    const waiting = [...steps];
-    const result: Step[] = [];
-    while (waiting.length) {
-      const first = waiting.shift()!;
-      if (first.kind === "loop") result.push({ ...first, body: this.inList(first.body) });
-      else if (first.kind === "rowwise") result.push(first);
-      else {
-        const after = waiting.slice(0, furthest);
-        const wide = this.grown(first, after, rowsOfCore * this.around.target.cores);
-        const made =
-          this.launch(wide) ??
-          (wide.isCut && this.isShort(first) ? this.launch(this.grown(first, after, 2)) : undefined);
-        result.push(made?.step ?? first);
-        for (const m of made?.members.slice(1) ?? []) waiting.splice(waiting.indexOf(m), 1);
-      }
-    }
-    return result;
+  private taken(first: KernelStep, after: readonly Step[]): Taken | undefined {
+    const wide = this.grown(first, after, rowsOfCore * this.around.target.cores);
+    const narrow = wide.isCut && this.isShort(first);
+    return this.launch(wide) ?? (narrow ? this.launch(this.grown(first, after, 2)) : undefined);
   }
   /** Of few rows most cores are idle: that may still be better than the launches, where these are most of what kernels take. */
   private isShort(k: KernelStep): boolean {
@@ -99,10 +85,7 @@ class Chains {
     return { members, rows: rows.axes(), isCut };
   }
   /** As many of its kernels, from the first on, as are best done in one launch. */
-  private launch({
-    members,
-    rows,
-  }: Chain): { readonly step: RowwiseStep; readonly members: readonly KernelStep[] } | undefined {
+  private launch({ members, rows }: Chain): Taken | undefined {
     let best: { readonly gain: number; readonly on: OnGrid } | undefined;
     for (const on of this.ways(members, rows)) {
       let gain = -this.prices.target.launchNs;
@@ -119,7 +102,7 @@ class Chains {
       const chosen = members.slice(0, count);
       const on = { ...best.on, members: chosen, body: best.on.body.slice(0, count) };
       const step = inMemoryOfGrid(on, this.around);
-      if (step) return { step: { ...step, name: `${chosen[0]!.spec.name}_rows`, apart: chosen }, members: chosen };
+      if (step) return { step: { ...step, name: `${chosen[0]!.spec.name}_rows`, asLaunches: chosen }, members: chosen };
     }
     return undefined;
   }
@@ -134,7 +117,6 @@ class Chains {
     for (const workgroup of together.slice(-2)) yield { members, body, grid, each, tiled, single, workgroup };
   }
 }
-const furthest = 60; // steps from the first that are looked at
 const shortLaunches = 1.25; // a kernel with its launch: few others are worth the search
 const rowsOfCore = 4; // fewer leave most of it idle
 const mostRows = 32; // of a workgroup

@@ -39,12 +39,13 @@ export interface LoweredLaunch {
   readonly runs: number; // that are expected
   readonly moves: readonly Move[] | undefined; // what it amounts to, if the addresses allow it ...
   readonly kernel: () => LoweredKernel; // ... else its code; lowered when it is asked for
-  readonly apart?: Apart; // where several kernels are one launch, which may cost more
+  readonly asLaunches?: AsLaunches; // where several kernels are one launch, which may cost more
 }
 /** The kernels of one launch as launches. */
-export interface Apart {
+export interface AsLaunches {
   readonly views: ReadonlyMap<Node, View>; // what the one launch has in the buffer that it is part of
-  readonly schedule: string; // as it is printed
+  readonly before: string; // the one launch, as it is printed
+  readonly schedule: string; // the launches, as they are printed
   readonly launches: () => readonly LoweredLaunch[];
 }
 export interface LoweredLoop {
@@ -77,11 +78,17 @@ export function lowerUnits(
   };
   const region = (unit: FusedUnit, s: RowwiseStep, rounds: number): readonly LoweredLaunch[] => {
     const made = lowerRegion(s, dense, layout, target, rounds * target.runs, regions);
-    if (!s.apart) return [made];
-    const launches = (): readonly LoweredLaunch[] => s.apart!.map((k) => launch(unit, k, rounds));
-    const apart = { views: s.views, schedule: `a launch for each of ${s.apart.length} kernels`, launches };
+    if (!s.asLaunches) return [made];
+    const launches = (): readonly LoweredLaunch[] => s.asLaunches!.map((k) => launch(unit, k, rounds));
+    const count = s.asLaunches.length;
+    const asLaunches: AsLaunches = {
+      views: s.views,
+      before: `one launch of ${count} kernels`,
+      schedule: `a launch for each of ${count} kernels`,
+      launches,
+    };
     const { key = "" } = made.kernel();
-    if (!Object.hasOwn(tuned, key) || tuned[key] !== apart.schedule) return [{ ...made, apart }];
+    if (!Object.hasOwn(tuned, key) || tuned[key] !== asLaunches.schedule) return [{ ...made, asLaunches }];
     used.add(key);
     taken.add(s);
     return launches();
@@ -110,12 +117,16 @@ export function lowerUnits(
 /** With the kernels of these in their place. */
 const opened = (list: readonly Step[], taken: ReadonlySet<Step>): readonly Step[] =>
   list.flatMap((s): readonly Step[] =>
-    s.kind === "loop" ? [{ ...s, body: opened(s.body, taken) }] : s.kind === "rowwise" && taken.has(s) ? s.apart! : [s],
+    s.kind === "loop"
+      ? [{ ...s, body: opened(s.body, taken) }]
+      : s.kind === "rowwise" && taken.has(s)
+        ? s.asLaunches!
+        : [s],
   );
 export const isRunOnce = (u: Pick<FusedUnit, "kind">): boolean =>
   u.kind === "init" || u.kind === "late init" || u.kind === "check";
 
-/** Lowered regions of a grid, by what they compute. */
+/** Lowered regions of a grid, and of kernels beside one another, by what they compute and how often. */
 type Regions = Map<string, { readonly key: SpecKey; readonly kernel: LoweredKernel }>;
 /** All steps of a region as one kernel. */
 function lowerRegion(
@@ -126,16 +137,18 @@ function lowerRegion(
   runs: number,
   regions: Regions,
 ): LoweredLaunch {
-  const parts = (step.grid ?? step.beside) ? partsOf(step) : undefined;
+  const isShared = step.grid !== undefined || step.beside === true; // with equal steps
+  const parts = isShared ? partsOf(step) : undefined;
   const views = new Map([...dense, ...(parts?.views ?? step.views)]);
-  const key = (step.grid ?? step.beside) && regionKey(step, views, layout);
-  const found = key && regions.get(key.key);
+  const key = isShared ? regionKey(step, views, layout) : undefined;
+  const name = `${runs}|${key?.key}`;
   const lower = (): LoweredKernel => {
     const made = lowerRowwise(step, views, layout, target);
-    return key && step.apart && runs === target.runs ? { ...made, key: hashOfText(key.key) } : made;
+    return key && step.asLaunches && runs === target.runs ? { ...made, key: hashOfText(key.key) } : made;
   };
+  const found = key && regions.get(name);
   const made = found ? withTensors(found.kernel, found.key, key) : lower();
-  if (key && !found) regions.set(key.key, { key, kernel: made });
+  if (key && !found) regions.set(name, { key, kernel: made });
   const kernel = { ...made, bindings: made.bindings.map((b) => withPlace(b, parts?.places)) };
   const bound = (writes: boolean): Set<Node> =>
     new Set(

@@ -1,7 +1,7 @@
 // Schedules of one kernel that are worth a measurement: cheap by price, and different in kind. In: a nest. Out: schedules; one by its printed line.
 import type { Target } from "../kernel/target.ts";
 import { nestOf, type Nest } from "./nest.ts";
-import { printSchedule, type Schedule } from "./schedule.ts";
+import { printSchedule, threadsApart, type Schedule } from "./schedule.ts";
 import { cheapest, choose, rank, type Choice } from "./choose.ts";
 import { enumerate } from "./space.ts";
 import { canSplit, isOpen, partsToTry, splitReduction } from "./split.ts";
@@ -55,7 +55,7 @@ function split(nest: Nest, target: Target): Pick<Choice, "schedule" | "total">[]
   const [n, ...others] = spec.stages[0]!.over.map((v) => v.extent);
   const best = cheapest(nest, target);
   if (typeof n !== "number" || others.some((m) => typeof m !== "number") || !best) return [];
-  const workgroup = best.schedule.threads.reduce((p, [, m]) => p * m, 1);
+  const workgroup = threadsApart(best.schedule, nest.inner);
   const chunks = partsToTry(spec, n, { groups: best.groups, workgroup, bytes: bytesOf(analyse(nest)) }, target);
   return chunks.flatMap((chunk) => {
     const { parts, whole } = splitReduction(spec, chunk, 0);

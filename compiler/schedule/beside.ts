@@ -11,17 +11,21 @@ import { cheapestBy, type Chosen, type Launch, type Placement } from "./rowwise.
 export type Beside = Pick<Launch, "workgroup" | "inTurn">;
 /** A kernel among the others of a launch, if all cores share its workgroups. Times are cycles of one core. */
 export interface Load {
-  readonly busy: readonly number[]; // what its instructions, caches and memory take, each of which is shared with the others'
-  readonly serial: number; // from the begin of a workgroup to its end, where nothing else is in the way ...
-  readonly waits: number; // ... and how often a core waits so long, one workgroup after the other
+  readonly busy: readonly number[]; // what its instructions and each of the caches take, which is shared with the others'
+  readonly memory: number; // what all cores wait for
+  readonly onCore: number; // workgroups of a core
+  readonly serial: number; // from the beginning of one to its end, where nothing else is in the way
   readonly registers: number;
   readonly workgroupMemory: number;
+  readonly driver: number; // ns: the share of one run in what its compilation costs
 }
 /** By what it takes alone. Undefined where the kernel has no schedule for it. */
 export function cheapestBeside(spec: KernelSpec, launch: Beside, target: Target): Chosen | undefined {
   const bytes = bytesOf(analyse(nestOf(spec)));
   const { workgroup, inTurn } = launch;
+  const { simd, gpu } = target;
   return cheapestBy(spec, `beside ${workgroup} ${inTurn}`, launch, target, (o) => {
+    if (o.threads !== workgroup && o.threads % (simd * gpu!.inStep)) return Infinity; // its lanes would be of several tiles
     const ns = nsOf([loadOf(o, bytes, workgroup, target)], workgroup, target);
     return ns + compileNs(o.compileMs, target);
   });
@@ -33,17 +37,19 @@ export const groupsBeside = (tiles: number, threads: number, workgroup: number):
 /** What `cheapestBeside` takes. */
 export function loadBeside(spec: KernelSpec, launch: Beside, target: Target): Load | undefined {
   const chosen = cheapestBeside(spec, launch, target);
-  return chosen && loadOf(chosen.placement, bytesOf(analyse(nestOf(spec))), launch.workgroup, target);
+  if (!chosen) return undefined;
+  const load = loadOf(chosen.placement, bytesOf(analyse(nestOf(spec))), launch.workgroup, target);
+  return { ...load, driver: chosen.total - nsOf([load], launch.workgroup, target) };
 }
 /** `bytes`: that the kernel reads and writes at least. */
 function loadOf(
-  o: Pick<Placement, "count" | "threads" | "others">,
+  o: Pick<Placement, "countAlone" | "threads" | "others">,
   bytes: number,
   workgroup: number,
   target: Target,
 ): Load {
   const gpu = target.gpu!;
-  const c = o.count!;
+  const c = o.countAlone!;
   const onCore = groupsBeside(o.others, o.threads, workgroup) / target.cores;
   const waves = Math.ceil(workgroup / target.simd);
   const fetched = o.others * c.bytes;
@@ -53,13 +59,14 @@ function loadOf(
       onCore * waves * c.cache,
       onCore * waves * c.banks,
       Math.max(fetched / target.cores / gpu.sharedBytes, fetched / gpu.allShared),
-      bytes / gpu.memoryBytes,
       onCore * gpu.start,
     ],
+    memory: bytes / gpu.memoryBytes,
     serial: c.serial + Math.ceil(waves / gpu.simds) * c.issue,
-    waits: onCore,
+    onCore,
     registers: c.registers,
     workgroupMemory: c.workgroupMemory,
+    driver: 0,
   };
 }
 /** ns of a launch of these. All of its workgroups have the registers and the memory of the greediest. */
@@ -70,8 +77,16 @@ export function nsOf(loads: readonly Load[], workgroup: number, target: Target):
   const limits = { registers: most("registers"), workgroupMemory: most("workgroupMemory") };
   const resident = Math.floor((residentGroups(limits, waves, gpu) * gpu.simds) / waves);
   const together = Math.max(1, Math.min(gpu.workgroups, resident)); // workgroups of a core
-  const waiting = loads.reduce((n, l) => n + (l.waits * l.serial) / together, 0);
-  const busy = loads[0]!.busy.map((_, k) => loads.reduce((n, l) => n + l.busy[k]!, 0));
-  const cycles = Math.max(most("serial"), combined(waiting, ...busy)); // no launch is done before its longest workgroup
-  return target.launchNs + cycles / gpu.ghz;
+  const onCore = loads.reduce((n, l) => n + l.onCore, 0);
+  const whole = Math.ceil(onCore) / onCore; // some cores have one more than others
+  const waiting = (loads.reduce((n, l) => n + l.onCore * l.serial, 0) * whole) / together;
+  const busy = loads[0]!.busy.map((_, k) => loads.reduce((n, l) => n + l.busy[k]!, 0) * whole);
+  const cycles = Math.max(
+    most("serial"),
+    combined(
+      combined(waiting, ...busy),
+      loads.reduce((n, l) => n + l.memory, 0),
+    ),
+  ); // no launch is done before its longest workgroup
+  return target.launchNs + cycles / gpu.ghz + loads.reduce((n, l) => n + l.driver, 0);
 }

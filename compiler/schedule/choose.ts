@@ -7,7 +7,7 @@ import { bytesOf } from "./gpu.ts";
 import { nestOf, type Nest } from "./nest.ts";
 import { cheapestOf } from "./least.ts";
 import { leastTotal, priceOf, type Price } from "./price.ts";
-import { plainSchedule, type Schedule } from "./schedule.ts";
+import { plainSchedule, threadsApart, type Schedule } from "./schedule.ts";
 import { corners, enumerate, type Candidate, type Corner } from "./space.ts";
 import { canSplit, isOpen, openParts, partsToTry, splitReduction } from "./split.ts";
 
@@ -60,7 +60,7 @@ function found(nest: Nest, target: Target): Chosen {
   let least = best.total;
   const [n, ...others] = merged.stages[0]!.over.map((v) => v.extent);
   if (typeof n !== "number" || others.some((m) => typeof m !== "number")) return best; // run-time lengths under run-time axes
-  const workgroup = best.schedule.threads.reduce((p, [, m]) => p * m, 1);
+  const workgroup = threadsApart(best.schedule, nest.inner);
   const bytes = bytesOf(analyse(nest));
   for (const chunk of partsToTry(merged, n, { groups: best.groups, workgroup, bytes }, target)) {
     const { parts, whole } = splitReduction(merged, chunk, 0);

@@ -22,10 +22,11 @@ export interface Placement {
   readonly threads: number;
   readonly span: number; // rows of one of them; 0: the kernel has no rows
   readonly others: number; // of them over the same rows
-  readonly count?: Count; // what one of its SIMD groups does, on GPUs
+  readonly count?: Count; // what one of its SIMD groups does, on GPUs, among other kernels of its workgroup ...
+  readonly countAlone?: Count; // ... and where the workgroup does no other
 }
 /** What a placement takes. */
-export interface Sized extends Pick<Placement, "threads" | "span" | "others" | "count"> {
+export interface Sized extends Pick<Placement, "threads" | "span" | "others" | "count" | "countAlone"> {
   readonly each: number; // ns of one SIMD group
   readonly compileMs: number;
   readonly meets: boolean; // its lanes exchange values ...
@@ -263,11 +264,12 @@ function partsOf(nest: Nest, row: string | undefined, target: Target): Part[] {
   const plain = plainOnes(nest, row, others, target).map((schedule) => ({ nest, schedule }));
   return [...found.map((c) => part(c.candidates, c.least && leastOf(c.nest, c.least, row, target))), part(() => plain)];
 }
-const leastOf = (nest: Nest, schedule: Schedule, row: string | undefined, target: Target): Sized => ({
-  ...sizesOf(nest, schedule, row),
-  ...leastPrice(nest, schedule, target),
-  meets: schedule.joined || sharesSums(nest, schedule),
-});
+function leastOf(nest: Nest, schedule: Schedule, row: string | undefined, target: Target): Sized {
+  const least = leastPrice(nest, schedule, target);
+  const counts = least.count ? { count: least.count, countAlone: least.count } : {};
+  const meets = schedule.joined || sharesSums(nest, schedule);
+  return { ...sizesOf(nest, schedule, row), ...least, ...counts, meets };
+}
 /** Do several of its threads add up one result? */
 const sharesSums = ({ inner }: Nest, { threads }: Schedule): boolean =>
   threads.some(([a, n]) => n > 1 && a.split("+").some((x) => inner.includes(x)));
@@ -356,7 +358,7 @@ function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, targe
   return {
     nest,
     schedule,
-    ...(count ? { count } : {}),
+    ...(count && price.count ? { count, countAlone: price.count } : {}),
     threads,
     span,
     others,

@@ -300,7 +300,7 @@ function fusedLanes({ nest, f, target, along, complete }: Search): void {
 function reducedLanes(search: Search): void {
   const { f, target, along, complete } = search;
   if (target.class === "gpu")
-    for (const n of f.columns.length ? target.together : [target.workgroup]) manyRows(search, n);
+    for (const n of f.columns.some((a) => a.length) ? target.together : [target.workgroup]) manyRows(search, n);
   if (!target.lanes && target.class !== "gpu") return;
   const together = target.lanes || target.workgroup;
   for (const a of new Set(f.reducedLanes.map((axes) => axes.join("+")))) {
@@ -464,7 +464,8 @@ interface Unrolling {
 function unrollings(nest: Nest, f: Facts, target: Target, t: Tiling): Unrolling[] {
   const { on, tile, accumulators, innermost } = t;
   const threadsOf = (a: string): number => threadsAlong(on, a);
-  const outerVector = on.vectors.find((a) => (tile[a] ?? 1) % 4 === 0) ?? "";
+  const isOneByOne = on.inner && f.keepsPlaces; // invocations that share a largest value compare with places
+  const outerVector = isOneByOne ? "" : (on.vectors.find((a) => (tile[a] ?? 1) % 4 === 0) ?? "");
   const choices: Unrolling[] = [{ vector: outerVector, unroll: {} }];
   if (f.kept.length) return choices;
   for (const a of nest.inner) {
