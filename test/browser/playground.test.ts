@@ -40,6 +40,14 @@ const told = (page: Page, name: string, value: string): Promise<unknown> =>
   page.waitForFunction(([key, wanted]) => document.documentElement.dataset[key!] === wanted, [name, value], {
     timeout: 90_000,
   });
+/** Waits until a text with these words is compiled: the page keeps the text when it says that it is not. */
+const compiledWith = (page: Page, words: string): Promise<unknown> =>
+  page.waitForFunction(
+    (wanted) =>
+      sessionStorage.getItem("dlm text")!.includes(wanted) && document.documentElement.dataset["compiled"] === "yes",
+    words,
+    { timeout: 90_000 },
+  );
 const tab = (page: Page, title: string): Promise<void> => page.getByRole("tab", { name: title, exact: true }).click();
 const line = (page: Page, text: string) => page.locator(".cm-line", { hasText: text }).first();
 /** The whole text becomes another one, by a paste. */
@@ -171,8 +179,7 @@ test("a stage beside the one before it, and against the version before", async (
     page,
     (await page.evaluate(() => sessionStorage.getItem("dlm text")!)).replace("Linear(128", "Linear(96"),
   );
-  await told(page, "compiled", "no");
-  await told(page, "compiled", "yes");
+  await compiledWith(page, "Linear(96");
   await page.locator(".view:visible").getByLabel("Compare with").selectOption("version");
   await page.locator(".diff.added", { hasText: "j < 96" }).first().waitFor({ timeout: 30_000 });
   expect(await page.locator(".diff.removed", { hasText: "j < 128" }).count()).toBeGreaterThan(0);
@@ -370,8 +377,7 @@ test("two tabs: each has its text and its training, and of one model one keeps w
   await two.keyboard.press("Home");
   await two.keyboard.type("# of tab two");
   await two.keyboard.press("Enter");
-  await told(two, "compiled", "no");
-  await told(two, "compiled", "yes");
+  await compiledWith(two, "# of tab two\n");
   const [first, second] = [await begin(one), await begin(two)];
   await Promise.all([first.locator("#start").click(), second.locator("#start").click()]);
   for (const frame of [first, second]) await frame.locator('html[data-state="finished"]').waitFor({ timeout: 120_000 });
@@ -404,8 +410,7 @@ test("layers are watched: gradients, weights, values, units that are dead; a lay
       "Linear(128, act: |z| relu(z - 100))",
     ),
   );
-  await told(page, "compiled", "no");
-  await told(page, "compiled", "yes");
+  await compiledWith(page, "relu(z - 100)");
   await tab(page, "Run");
   await page.getByLabel("Watch the layers").check();
   await run(page).locator('html[data-model="loaded"]').waitFor({ timeout: 90_000 });
