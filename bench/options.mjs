@@ -5,15 +5,8 @@ import { parseArgs } from "node:util";
 
 export function optionsOf(script, config) {
   const lines = readFileSync(new URL(script), "utf8").split("\n").slice(1);
-  const about = lines
-    .slice(
-      0,
-      Math.max(
-        0,
-        lines.findIndex((l) => !l.startsWith("//")),
-      ),
-    )
-    .map((l) => l.slice(3));
+  const end = lines.findIndex((l) => !l.startsWith("//"));
+  const about = lines.slice(0, end).map((l) => l.slice(3));
   try {
     const found = parseArgs({ ...config, options: { ...config.options, help: { type: "boolean", default: false } } });
     if (!found.values.help) return found;

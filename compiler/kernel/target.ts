@@ -209,7 +209,8 @@ const swiftshader: Target = {
 };
 // RDNA 2: instructions, register and workgroup memory by AMD's ISA and by Mesa's compiler (bench/calibrate.mjs), latencies and bandwidths of the caches as
 // chipsandcheese.com measured them (19.5 ns to workgroup memory, about 110 ns to the second cache, 250 ns to memory); inStep: groups of 64, as Mesa's driver
-// makes them of workgroups of 64 and more, and NVIDIA's cores with four SIMDs come to the same. allShared: about what bench/lab/roofline.mjs has of such a card.
+// makes them of workgroups of 64 and more, and NVIDIA's cores with four SIMDs come to the same. allShared: about what
+// bench/lab/roofline.mjs has of such a card.
 const rdna: Gpu = {
   ghz: 2.25,
   simds: 2,

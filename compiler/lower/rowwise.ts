@@ -1,5 +1,5 @@
-// Many kernels, and loops of kernels, as one launch: each workgroup does all of them for its own rows, with barriers between. In: a RowwiseStep whose
-// memory is final. Out: its module with its bindings.
+// Many kernels, and loops of kernels, as one launch: each workgroup does all of them for its own rows, with barriers between; or its part of one of them,
+// where none waits for another. In: a RowwiseStep whose memory is final. Out: its module with its bindings.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import type { Extent, Node, Scan, Shape } from "../graph/types.ts";
 import { call, i32, i32Number, name, operation, plus, sumOf, type Expr } from "../kernel/expr.ts";

@@ -7,13 +7,13 @@ import type { Target } from "../kernel/target.ts";
 import { elements } from "../scalar/dtype.ts";
 import { loadBeside, nsOf, type Beside, type Load } from "../schedule/beside.ts";
 import { estimate } from "../schedule/nest.ts";
-import { Stretched, touchedBy, withLaunches, type Place, type Taken } from "./depend.ts";
+import { Stretched, touchedBy, type Place } from "./depend.ts";
 import type { FusedUnit } from "./fuse.ts";
-import { inMemoryBeside, usersIn, type Surroundings } from "./local.ts";
+import { unitsWithLaunches, type Taken } from "./launches.ts";
+import { inMemoryBeside, type Surroundings } from "./local.ts";
 import { isPersistent } from "./layout.ts";
-import { isRunOnce } from "./lower.ts";
 import { movesOf } from "./moves.ts";
-import { Prices } from "./prices.ts";
+import type { Prices } from "./prices.ts";
 
 /** `views`: what lies in flat buffers. */
 export function besideUnits(
@@ -22,21 +22,21 @@ export function besideUnits(
   target: Target,
 ): readonly FusedUnit[] {
   if (!target.gpu || target.apart || !target.launchNs) return units; // launches are what there is to save
-  const prices = new Prices(target);
-  return units.map((u): FusedUnit =>
-    u.oneLaunch || isRunOnce(u) ? u : { ...u, kernels: new Groups(u.kernels, views, prices).kernels() },
-  );
+  return unitsWithLaunches(units, views, target, (around, prices) => {
+    const groups = new Groups(around, prices);
+    return (first, after) => groups.taken(first, after);
+  });
 }
 /** Brute force: no kernel touches what another one beside it writes. */
 export function verifyBeside(units: readonly FusedUnit[], views: ReadonlyMap<Node, View>): void {
   for (const { kernels } of units)
     for (const s of launchesIn(kernels.steps))
-      for (const a of s.body)
-        for (const b of s.body) {
-          const one = new Stretched(placesOf(kernels, views));
-          one.add(a);
-          if (a !== b && one.isBefore(b)) throw new InternalError(`${s.name}: kernels beside one another share memory`);
-        }
+      for (const a of s.body) {
+        const one = new Stretched(placesOf(kernels, views));
+        one.add(a);
+        if (s.body.some((b) => b !== a && one.isBefore(b)))
+          throw new InternalError(`${s.name}: kernels beside one another share memory`);
+      }
 }
 const launchesIn = (steps: readonly Step[]): RowwiseStep[] =>
   steps.flatMap((s) => (s.kind === "loop" ? launchesIn(s.body) : s.kind === "rowwise" && s.beside ? [s] : []));
@@ -49,17 +49,12 @@ class Groups {
   private readonly around: Surroundings;
   private readonly prices: Prices;
 
-  constructor(kernels: KernelGraph, views: ReadonlyMap<Node, View>, prices: Prices) {
-    const joined = new Map(kernels.joined);
-    this.around = { kernels, views, joined, target: prices.target, usersOf: usersIn(kernels.steps) };
+  constructor(around: Surroundings, prices: Prices) {
+    this.around = around;
     this.prices = prices;
   }
-  kernels(): KernelGraph {
-    const { kernels } = this.around;
-    const steps = withLaunches(kernels.steps, (first, after) =>
-      movesOf(first.spec) ? undefined : this.launch(this.grown(first, after)),
-    );
-    return { ...kernels, steps };
+  taken(first: KernelStep, after: readonly Step[]): Taken | undefined {
+    return movesOf(first.spec) ? undefined : this.launch(this.grown(first, after));
   }
   /** A kernel with all behind it that may run beside it. What may not is left for behind it. */
   private grown(first: KernelStep, after: readonly Step[]): readonly KernelStep[] {
@@ -120,7 +115,7 @@ class Groups {
   }
 }
 const leastGain = 0.5; // of a launch: less is within what a price is wrong by
-const mostKept = 2 ** 24; // bytes
+const mostKept = 2 ** 24; // bytes that are there earlier than they need be
 /** Do both read some tensor of more than a number? What a step is told beside its data is none. */
 function sharesRead(a: KernelStep, b: KernelStep): boolean {
   const own = touchedBy(b).reads;

@@ -2,19 +2,19 @@
 // between. In: units with their kernels. Out: the same with RowwiseSteps that have a grid, where that is cheaper than the launches.
 import type { Integer, Node, Scalar, Variable } from "../graph/types.ts";
 import { iadd, imul, substitute, variable } from "../graph/scalar.ts";
-import type { KernelGraph, KernelStep, Step, View } from "../kernel/graph.ts";
+import type { KernelStep, Step, View } from "../kernel/graph.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Target } from "../kernel/target.ts";
 import { loadsOf, storesOf } from "../lower/procedures.ts";
 import { estimate } from "../schedule/nest.ts";
 import { Rows, type RowAxis } from "../schedule/rows.ts";
-import { Touched, withLaunches, type Taken } from "./depend.ts";
+import { Touched } from "./depend.ts";
 import type { FusedUnit } from "./fuse.ts";
 import { roundFor } from "./grid.ts";
-import { inMemoryOfGrid, usersIn, type OnGrid, type Surroundings } from "./local.ts";
-import { isRunOnce } from "./lower.ts";
+import { unitsWithLaunches, type Taken } from "./launches.ts";
+import { inMemoryOfGrid, type OnGrid, type Surroundings } from "./local.ts";
 import { movesOf } from "./moves.ts";
-import { Prices } from "./prices.ts";
+import type { Prices } from "./prices.ts";
 
 /** `views`: what lies in flat buffers. Launches cost CPUs little beside their kernels, and barriers much. */
 export function chainedUnits(
@@ -23,10 +23,10 @@ export function chainedUnits(
   target: Target,
 ): readonly FusedUnit[] {
   if (!target.gpu) return units;
-  const prices = new Prices(target);
-  return units.map((u): FusedUnit =>
-    u.oneLaunch || isRunOnce(u) ? u : { ...u, kernels: new Chains(u.kernels, views, prices).kernels() },
-  );
+  return unitsWithLaunches(units, views, target, (around, prices) => {
+    const chains = new Chains(around, prices);
+    return (first, after) => chains.taken(first, after);
+  });
 }
 
 /** Kernels that may be one launch, in their order, and the axes over which nothing that they write depends on another element. */
@@ -39,17 +39,11 @@ class Chains {
   private readonly around: Surroundings;
   private readonly prices: Prices;
 
-  constructor(kernels: KernelGraph, views: ReadonlyMap<Node, View>, prices: Prices) {
-    const joined = new Map(kernels.joined);
-    this.around = { kernels, views, joined, target: prices.target, usersOf: usersIn(kernels.steps) };
+  constructor(around: Surroundings, prices: Prices) {
+    this.around = around;
     this.prices = prices;
   }
-  kernels(): KernelGraph {
-    const { kernels, joined } = this.around;
-    const steps = withLaunches(kernels.steps, (first, after) => this.taken(first, after));
-    return { ...kernels, steps, joined };
-  }
-  private taken(first: KernelStep, after: readonly Step[]): Taken | undefined {
+  taken(first: KernelStep, after: readonly Step[]): Taken | undefined {
     const wide = this.grown(first, after, rowsOfCore * this.around.target.cores);
     const narrow = wide.isCut && this.isShort(first);
     return this.launch(wide) ?? (narrow ? this.launch(this.grown(first, after, 2)) : undefined);

@@ -1,7 +1,7 @@
-// Which steps may change places. In: steps, what lies in flat buffers. Out: yes or no; steps with some of them in one.
+// Which steps may change places. In: steps, what lies in flat buffers. Out: yes or no.
 import { elementCount } from "../graph/node.ts";
 import type { Node } from "../graph/types.ts";
-import type { KernelStep, RowwiseStep, Step, Touched as Tensors, View } from "../kernel/graph.ts";
+import type { Step, Touched as Tensors, View } from "../kernel/graph.ts";
 
 /** Must b stay behind a? */
 export function dependOn(a: Step, b: Step, views: ReadonlyMap<Node, View>): boolean {
@@ -91,29 +91,3 @@ class Stretches {
     return [offset, size >= 0 ? offset + size : Infinity];
   }
 }
-
-/** Kernels that are one launch now, in the place of the first of them. */
-export interface Taken {
-  readonly step: RowwiseStep;
-  readonly members: readonly KernelStep[];
-}
-/** The steps, with what `launch` makes of a kernel and some of those behind it. */
-export function withLaunches(
-  steps: readonly Step[],
-  launch: (first: KernelStep, after: readonly Step[]) => Taken | undefined,
-): Step[] {
-  const waiting = [...steps];
-  const result: Step[] = [];
-  while (waiting.length) {
-    const first = waiting.shift()!;
-    if (first.kind === "loop") result.push({ ...first, body: withLaunches(first.body, launch) });
-    else if (first.kind === "rowwise") result.push(first);
-    else {
-      const made = launch(first, waiting.slice(0, furthest));
-      result.push(made?.step ?? first);
-      for (const m of made?.members.slice(1) ?? []) waiting.splice(waiting.indexOf(m), 1);
-    }
-  }
-  return result;
-}
-const furthest = 60; // steps from the first that are looked at

@@ -75,7 +75,8 @@ export const stepsOfPart = (n: number, count: number): number =>
 const partCounts = [4, 16, 64];
 /**
  * Into how many parts a reduction of n steps may be cut, in steps of one part, where its best whole schedule has so many workgroups of so many
- * invocations with results of their own. A GPU that is filled gains nothing, and the parts that are written and read again are at most a quarter of the bytes that move.
+ * invocations with results of their own. A GPU that is filled gains nothing, and the parts that are written and read again are at most a quarter of the
+ * bytes that move.
  */
 export function partsToTry(
   spec: KernelSpec,

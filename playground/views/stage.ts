@@ -65,7 +65,8 @@ class StagePane {
     this.#section.replaceChildren(...sections.map(({ name }) => make("option", name, { value: name })));
     this.#section.value = sections.some((s) => s.name === value) ? value : this.#text.first;
     this.#section.parentElement!.hidden = sections.length < 2;
-    if (this.#context.selection.chosen && value === before) this.#showSectionWithLight(false);
+    const isPicked = value !== before && this.#section.value === value;
+    if (this.#context.selection.chosen && !isPicked) this.#showSectionWithLight(false);
     await this.#draw();
   }
   #showSectionWithLight(draw = true): void {
