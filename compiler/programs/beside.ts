@@ -116,7 +116,7 @@ class Groups {
 }
 const leastGain = 0.5; // of a launch: less is within what a price is wrong by
 const mostKept = 2 ** 24; // bytes that are there earlier than they need be
-/** Do both read some tensor of more than a number? What a step is told beside its data is none. */
+/** Do both read some tensor of more than a number? What the host gives, numbers of a step and arguments, is none. */
 function sharesRead(a: KernelStep, b: KernelStep): boolean {
   const own = touchedBy(b).reads;
   return [...touchedBy(a).reads].some(
