@@ -3,10 +3,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { compile } from "../../compiler/compile.ts";
-import { targets } from "../../compiler/kernel/target.ts";
+import { targets, type Target } from "../../compiler/kernel/target.ts";
 import { artifactTexts } from "../../compiler/cli/artifact-texts.ts";
 import { indexText } from "../../compiler/print/shaders.ts";
-import type { Command } from "../../runtime/plan.ts";
+import { dispatchesOf, type Command } from "../../runtime/plan.ts";
 
 const text = readFileSync(join(import.meta.dirname, "../../examples/iris.dlm"), "utf8");
 const { plan, programs } = compile(text, { name: "iris.dlm", target: "discrete" });
@@ -92,4 +92,19 @@ test("it is an artifact", () => {
     { index: () => index },
   );
   expect(texts.get("shaders/INDEX.md")).toBe(index);
+});
+test("what launches of several kernels do is counted for all of their workgroups", () => {
+  for (const name of ["digits.dlm", "gan_ring.dlm", "digits_cnn.dlm", "attention/copy.dlm"]) {
+    const source = readFileSync(join(import.meta.dirname, "../../examples", name), "utf8");
+    const all = (target: Target): number =>
+      compile(source, { name, target }).plan!.trains.reduce(
+        (n, t) => n + dispatchesOf(t.step.commands).reduce((m, d) => m + (d.flops as number), 0),
+        0,
+      );
+    for (const target of [targets["discrete"]!, targets["integrated"]!]) {
+      const apart = all({ ...target, launchNs: 0 });
+      // reductions in parts add these up
+      expect(Math.abs(all(target) / apart - 1), `${name}, ${target.name}`).toBeLessThan(0.05);
+    }
+  }
 });
