@@ -9,11 +9,10 @@ import { loadBeside, nsOf, type Beside, type Load } from "../schedule/beside.ts"
 import { estimate } from "../schedule/nest.ts";
 import { Stretched, touchedBy, type Place } from "./depend.ts";
 import type { FusedUnit } from "./fuse.ts";
-import { unitsWithLaunches, type Taken } from "./launches.ts";
+import { unitsWithLaunches, type Prices, type Taken } from "./launches.ts";
 import { inMemoryBeside, type Surroundings } from "./local.ts";
 import { isPersistent } from "./layout.ts";
 import { movesOf } from "./moves.ts";
-import type { Prices } from "./prices.ts";
 
 /** `views`: what lies in flat buffers. */
 export function besideUnits(

@@ -11,10 +11,9 @@ import { Rows, type RowAxis } from "../schedule/rows.ts";
 import { Touched } from "./depend.ts";
 import type { FusedUnit } from "./fuse.ts";
 import { roundFor } from "./grid.ts";
-import { unitsWithLaunches, type Taken } from "./launches.ts";
+import { unitsWithLaunches, type Prices, type Taken } from "./launches.ts";
 import { inMemoryOfGrid, type OnGrid, type Surroundings } from "./local.ts";
 import { movesOf } from "./moves.ts";
-import type { Prices } from "./prices.ts";
 
 /** `views`: what lies in flat buffers. Launches cost CPUs little beside their kernels, and barriers much. */
 export function chainedUnits(
