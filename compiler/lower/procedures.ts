@@ -77,14 +77,16 @@ export function proceduresOf(
   };
   // a tensor is an array of vec4 where every access of every kernel is
   const scalarOnly = new Set<Node>();
+  const emitted = new Map<KernelStep, Emitted>();
+  const wideIn = (e: Emitted): Node[] => e.tensors.flatMap((t) => (t.width === 4 ? [t.node] : []));
+  const isSettled = (e: Emitted): boolean => !wideIn(e).some((x) => scalarOnly.has(x));
   for (;;) {
-    const emitted = new Map([...placed].map(([k, p]) => [k, emitKernel(p.nest, own, p.schedule, scalarOnly)] as const));
-    const wide = new Set(
-      [...emitted.values()].flatMap((e) => e.tensors.flatMap((t) => (t.width === 4 ? [t.node] : []))),
-    );
-    if (![...wide].some((x) => scalarOnly.has(x)))
-      return assemble(placed, emitted, { names, scans, used }, own, wide, target);
+    const open = [...placed].filter(([k]) => !emitted.has(k) || !isSettled(emitted.get(k)!));
+    if (!open.length) break;
+    for (const [k, p] of open) emitted.set(k, emitKernel(p.nest, own, p.schedule, scalarOnly));
   }
+  const wide = new Set([...emitted.values()].flatMap(wideIn));
+  return assemble(placed, emitted, { names, scans, used }, own, wide, target);
 }
 function assemble(
   placed: ReadonlyMap<KernelStep, Placed>,

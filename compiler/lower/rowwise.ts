@@ -14,7 +14,7 @@ import { cheapestBeside, groupsBeside } from "../schedule/beside.ts";
 import { cheapestInChain } from "../schedule/chain.ts";
 import { estimate, type Nest } from "../schedule/nest.ts";
 import { kernelsIn } from "../schedule/rows.ts";
-import { cheapest, gridWaves, runsIn, type Placement } from "../schedule/rowwise.ts";
+import { bytesInTurn, cheapest, gridWaves, runsIn, turnsOf, type Chosen, type Placement } from "../schedule/rowwise.ts";
 import { plainSchedule } from "../schedule/schedule.ts";
 import { dimName } from "../wgsl/names.ts";
 import { entryPoint } from "../wgsl/print.ts";
@@ -45,27 +45,19 @@ export function lowerRowwise(
 ): LoweredKernel {
   const { rows, workgroup, local, grid = [] } = step;
   const kernels = kernelsIn(step.body);
+  const chosen = inRoom(step, views, target);
   const placed = new Map<KernelStep, Placed>();
   const inside: { readonly name: string; readonly schedule: Placement["schedule"] }[] = [];
   let ns = target.launchNs;
-  const launch = { rows: rows?.each ?? Infinity, workgroup, own: step.own, inTurn: step.inTurn };
   const part = name("part", i32);
-  const isChain = grid.length > 0 && target.gpu !== undefined && step.body.every((s) => s.kind === "kernel");
-  const chain = { ...launch, groups: grid.reduce((n, s) => n * estimate(s.step.extent), 1) };
   const beside = new Map<KernelStep, readonly [from: number, to: number]>(); // workgroups that do each
   let total = 0; // of these
-  for (const [k, times] of runsIn(step.body, grid.length ? gridWaves(grid, target) : 1)) {
-    const found = step.beside
-      ? cheapestBeside(k.spec, launch, target)
-      : isChain
-        ? cheapestInChain(k.spec, chain, target)
-        : cheapest(k.spec, rows?.axisOf.get(k), launch, times, target);
-    if (!found) throw new InternalError(`${k.spec.name} has no schedule for a launch of rows`);
-    const { nest, schedule } = found.placement;
-    ns += found.total - (step.beside ? target.launchNs : 0);
+  for (const [k, { placement, total: own }] of chosen) {
+    const { nest, schedule } = placement;
+    ns += own - (step.beside ? target.launchNs : 0);
     const tiles = ({ groups }: Emitted): Tiles => {
-      if (!step.beside) return tilesOf(step, found.placement, groups, part);
-      const { threads } = found.placement;
+      if (!step.beside) return tilesOf(step, placement, groups, part);
+      const { threads } = placement;
       const first = total;
       total += groupsBeside(groups, threads, workgroup);
       beside.set(k, [first, total]);
@@ -87,14 +79,8 @@ export function lowerRowwise(
     target,
   );
   if (!procedures) throw new InternalError(`${kernels[0]!.spec.name}: a kernel is no function`);
-  // kernels have memory of one type in turn; of several types each is there
-  const had = procedures.memory.reduce((n, x) => n + x.bytes, 0);
-  const free = target.workgroupMemory - [...local].reduce((n, x) => n + bytesOf(x), 0);
-  if (had > free && step.inTurn > 0) {
-    const share = Math.min(0.8, Math.max(0.5, free / had));
-    const inTurn = step.inTurn < leastInTurn ? 0 : Math.floor(share * step.inTurn);
-    return lowerRowwise({ ...step, inTurn }, views, layout, target);
-  }
+  if (procedures.memory.reduce((n, x) => n + x.bytes, 0) > roomOf(step, target))
+    throw new InternalError(`${kernels[0]!.spec.name}: a launch has more workgroup memory than its schedules say`);
   const rounds = roundsOf(grid, part);
   const calls = step.beside
     ? [...beside].flatMap(([k, range]) => callBeside(procedures.calls.get(k)!, range, total, part, workgroup))
@@ -222,6 +208,36 @@ function callBeside(
   return [{ kind: "if", condition: second ? operation("&&", first, second) : first, body }];
 }
 const leastInTurn = 512; // bytes
+/** The schedule of each kernel: all of them have room in turn. */
+function inRoom(step: RowwiseStep, views: ReadonlyMap<Node, View>, target: Target): ReadonlyMap<KernelStep, Chosen> {
+  const { body, rows, workgroup, own, grid = [] } = step;
+  const groups = grid.reduce((n, s) => n * estimate(s.step.extent), 1);
+  const isChain = grid.length > 0 && target.gpu !== undefined && body.every((s) => s.kind === "kernel");
+  const runs = runsIn(body, grid.length ? gridWaves(grid, target) : 1);
+  const room = roomOf(step, target);
+  for (let { inTurn } = step; ;) {
+    const launch = { rows: rows?.each ?? Infinity, workgroup, own, inTurn };
+    const chosen = new Map<KernelStep, Chosen>();
+    for (const [k, times] of runs) {
+      const found = step.beside
+        ? cheapestBeside(k.spec, launch, target)
+        : isChain
+          ? cheapestInChain(k.spec, { ...launch, groups }, target)
+          : cheapest(k.spec, rows?.axisOf.get(k), launch, times, target);
+      if (!found) throw new InternalError(`${k.spec.name} has no schedule for a launch of rows`);
+      chosen.set(k, found);
+    }
+    const had = bytesInTurn(
+      [...chosen.values()].map(({ placement }) => turnsOf(physicalNest(placement.nest, views), placement.schedule)),
+    );
+    if (had <= room || inTurn === 0) return chosen;
+    const share = Math.min(0.8, Math.max(0.5, room / had)); // what each may have alone, of several types there is more at a time
+    inTurn = inTurn < leastInTurn ? 0 : Math.floor(share * inTurn);
+  }
+}
+/** Of a workgroup, for what kernels have in turn. */
+const roomOf = ({ local }: RowwiseStep, { workgroupMemory }: Target): number =>
+  workgroupMemory - [...local].reduce((n, x) => n + bytesOf(x), 0);
 const bytesOf = (x: Node): number => x.shape.reduce<number>((n, e) => n * (e as number), elements[x.dtype].bytes);
 const productOf = (extents: Shape): Expr =>
   extents

@@ -58,7 +58,7 @@ export class Staging extends Tile {
     const n = a.extent;
     const chunk = schedule.staged[a.name]!;
     const isSingle = typeof n === "number" && n <= chunk;
-    const staged = contractionOf(this.nest)!.operands.map((operand) => this.staged(operand, a, chunk));
+    const staged = this.staged(contractionOf(this.nest)!.operands, a, chunk);
     const isAhead = schedule.ahead && !isSingle && !bounds && typeof n === "number";
     const told = (what: string): void => values.push({ kind: "comment", lines: [what] });
     if (isAhead) {
@@ -110,27 +110,34 @@ export class Staging extends Tile {
     values.push(barrier);
     values.push({ kind: "if", condition: isLast, body: values.close().statements });
   }
-  /** Declares an operand's memory and shares its elements out. */
-  private staged(operand: Operand, k: Axis, chunk: number): Staged {
+  /** Declares the memory of operands, the largest first, which lies where that of another kernel of the launch does; and shares their elements out. */
+  private staged(operands: readonly Operand[], k: Axis, chunk: number): Staged[] {
     const { values, schedule } = this;
-    const along = this.axes.find((x) => x.variable === operand.along);
-    const layout = stagedLayout(operand.fast === k.variable, chunk, along, schedule.padded);
-    const { isAlongK, length, quads, rows, width, rowStride, fourRowStride } = layout;
-    const read = scalarOrder([operand.value]).find((e) => e.kind === "load")!;
-    const short = read.kind === "load" ? shortName(values.tensor(read.tensor).name) : k.name;
-    const { dtype } = operand.value;
-    const own = this.shared(`${short}_tile`, dtype, width, sizeOfBox(layout));
-    const box: Box = {
-      ...{ width, rowStride, fourRowStride },
-      name: own,
-      of: short,
-      fast: operand.fast,
-      slow: isAlongK ? operand.along : k.variable,
-      low: new Map(along ? [[along.variable, this.places.corners.get(along.name) ?? constantForm(0)]] : []),
-    };
+    const planned = operands.map((operand) => {
+      const along = this.axes.find((x) => x.variable === operand.along);
+      const layout = stagedLayout(operand.fast === k.variable, chunk, along, schedule.padded);
+      const read = scalarOrder([operand.value]).find((e) => e.kind === "load")!;
+      const of = read.kind === "load" ? shortName(values.tensor(read.tensor).name) : k.name;
+      return { operand, along, layout, of };
+    });
+    const bytes = ({ operand, layout }: (typeof planned)[number]): number =>
+      sizeOfBox(layout) * layout.width * elements[operand.value.dtype].bytes;
+    const memory = new Map<Operand, string>();
+    for (const { operand, layout, of } of [...planned].sort((x, y) => bytes(y) - bytes(x)))
+      memory.set(operand, this.shared(`${of}_tile`, operand.value.dtype, layout.width, sizeOfBox(layout)));
     const isWhole = typeof k.extent === "number" && k.extent % chunk === 0;
-    const shape = `${rows > 1 ? `${rows} x ` : ""}${length} of ${short}`;
-    return { operand, box, shape, fetches: this.shareOut(quads, rows), isWhole };
+    return planned.map(({ operand, along, layout, of }): Staged => {
+      const { isAlongK, length, quads, rows, width, rowStride, fourRowStride } = layout;
+      const box: Box = {
+        ...{ width, rowStride, fourRowStride, of },
+        name: memory.get(operand)!,
+        fast: operand.fast,
+        slow: isAlongK ? operand.along : k.variable,
+        low: new Map(along ? [[along.variable, this.places.corners.get(along.name) ?? constantForm(0)]] : []),
+      };
+      const shape = `${rows > 1 ? `${rows} x ` : ""}${length} of ${of}`;
+      return { operand, box, shape, fetches: this.shareOut(quads, rows), isWhole };
+    });
   }
   /** Fours of a box over the invocations, round by round. */
   private shareOut(quads: number, rows: number): Fetch[] {

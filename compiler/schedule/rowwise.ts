@@ -1,11 +1,12 @@
 // Kernels inside one launch: every workgroup does them one after the other for its own rows. In: steps, their rows, a target. Out: the price of the
 // launch with the number of rows that a workgroup best takes, and the schedule of each kernel within it.
 import { remembered } from "../graph/compilation.ts";
-import type { Extent, Scan, Variable } from "../graph/types.ts";
+import type { DType, Extent, Scan, Variable } from "../graph/types.ts";
 import type { KernelStep, LoopStep, Step } from "../kernel/graph.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import { specKey } from "../kernel/spec-key.ts";
 import type { Target } from "../kernel/target.ts";
+import { elements } from "../scalar/dtype.ts";
 import { estimate, nestOf, type Nest } from "./nest.ts";
 import { alongOf, contractionOf, scheduledNest, sizeOfBox, stagedLayout } from "./contraction.ts";
 import { cheapestOf } from "./least.ts";
@@ -24,6 +25,11 @@ export interface Placement {
   readonly others: number; // of them over the same rows
   readonly count?: Count; // what one of its SIMD groups does, on GPUs, among other kernels of its workgroup ...
   readonly countAlone?: Count; // ... and where the workgroup does no other
+}
+/** An array of workgroup memory. */
+interface Turn {
+  readonly of: string; // type of an element
+  readonly bytes: number;
 }
 /** What a placement takes. */
 export interface Sized extends Pick<Placement, "threads" | "span" | "others" | "count" | "countAlone"> {
@@ -290,24 +296,49 @@ function plainOnes(nest: Nest, row: string | undefined, others: readonly string[
     single,
   ];
 }
-/** Bytes of workgroup memory that kernels of a launch have in turn: what staged operands take, or threads that share reductions. */
-function exchanged(nest: Nest, schedule: Schedule): number {
-  const { threads, tile, staged, joined, padded, quads } = schedule;
+/** Workgroup memory that kernels of a launch have in turn: what staged operands take, or threads that share reductions. */
+export function turnsOf(nest: Nest, schedule: Schedule): readonly Turn[] {
+  const { threads, tile, staged, joined, padded, quads, vector, sums, together } = schedule;
   const { spec, outer } = nest;
-  const all = threads.reduce((n, [, count]) => n * count, 1);
-  if (joined) {
+  const turn = (dtype: DType, width: number, count: number): Turn => ({
+    of: `${dtype} ${width}`,
+    bytes: count * width * elements[dtype].bytes,
+  });
+  if (joined && Object.keys(staged).length) {
     const [chunk] = Object.values(staged) as [number];
     const c = contractionOf(nest)!;
-    return c.operands.reduce((n, operand) => {
+    const of = c.operands.map((operand) => {
       const name = operand.along && c.nest.nameOf.get(operand.along)!;
       const along =
         name === undefined ? undefined : alongOf(name, tile[name] ?? 1, threadsAlong(schedule, name), quads);
       const layout = stagedLayout(operand.fast === c.k, chunk, along, padded);
-      return n + 4 * layout.width * sizeOfBox(layout);
-    }, 0);
+      return turn(operand.value.dtype, layout.width, sizeOfBox(layout));
+    });
+    return of.sort((a, b) => b.bytes - a.bytes); // as they are declared
   }
-  const arrays = spec.stages.reduce((n, s) => n + (s.op === "argmax" || s.op === "argmin" ? 2 : 1), 0);
-  return 4 * all * outer.reduce((n, a) => n * (tile[a] ?? 1), arrays);
+  if (!sharesSums(nest, schedule) || together !== "workgroup") return [];
+  const all = threads.reduce((n, [, count]) => n * count, 1);
+  const width = outer.includes(vector) && sums === "vector" ? 4 : 1;
+  const each = outer.reduce((n, a) => n * (tile[a] ?? 1), 1) / width; // sums of an invocation
+  return spec.stages.flatMap((s): Turn[] =>
+    (s.op === "argmax" || s.op === "argmin" ? [s.value.dtype, "i32" as const] : [s.value.dtype]).flatMap((dtype) =>
+      Array.from({ length: each }, () => turn(dtype, width, all)),
+    ),
+  );
+}
+/** Bytes that kernels take of a workgroup's memory, each after the other: the first array of a type of one lies where the first of another does. */
+export function bytesInTurn(kernels: readonly (readonly Turn[])[]): number {
+  const most = new Map<string, number>();
+  for (const turns of kernels) {
+    const before = new Map<string, number>();
+    for (const { of, bytes } of turns) {
+      const n = before.get(of) ?? 0;
+      before.set(of, n + 1);
+      const key = `${of} ${n}`;
+      most.set(key, Math.max(most.get(key) ?? 0, bytes));
+    }
+  }
+  return [...most.values()].reduce((n, bytes) => n + bytes, 0);
 }
 /** Drivers put the loads of a product of matrices that are not staged beside their uses: each is waited for. */
 function waiting(count: Count, nest: Nest, staged: boolean, { gpu }: Target): Count {
@@ -339,13 +370,13 @@ function sizesOf(
 /** A schedule as one inside a launch, unless its threads wait for one another, or its tiles hold parts of several rows. */
 function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, target: Target): Option | undefined {
   const { threads, span, others } = sizesOf(nest, schedule, row);
-  const reducing = sharesSums(nest, schedule);
   const staged = Object.keys(schedule.staged).length > 0;
-  const meets = schedule.share.length > 0 || reducing || staged;
+  const meets = schedule.share.length > 0 || sharesSums(nest, schedule) || staged;
   if (schedule.split || schedule.anySize || (staged && row !== undefined)) return undefined;
-  const shares = (reducing && schedule.together === "workgroup") || staged; // memory that kernels have in turn
+  const turns = turnsOf(nest, schedule);
+  const shares = turns.length > 0;
   if (meets && !target.lanes && !(shares && target.inTurn)) return undefined;
-  const bytes = shares ? exchanged(nest, schedule) : 0;
+  const bytes = bytesInTurn([turns]);
   if (shares && (!target.together.includes(threads) || bytes > target.workgroupMemory)) return undefined;
   if (row !== undefined && (schedule.flat || schedule.fuse.includes(row))) return undefined;
   const price = priceOf(nest, schedule, target);
