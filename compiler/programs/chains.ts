@@ -79,36 +79,41 @@ class Chains {
   }
   /** As many of its kernels, from the first on, as are best done in one launch. */
   private launch({ members, rows }: Chain): Taken | undefined {
-    let best: { readonly gain: number; readonly on: OnGrid } | undefined;
-    for (const on of this.ways(members, rows)) {
-      let gain = -this.prices.target.launchNs;
-      for (const [i, k] of on.body.entries()) {
-        const own = this.prices.alone(members[i]!) - this.prices.inside(k, on);
-        if (!(own > 0) && i === 0) break; // the chain of the next one is better
-        gain += own;
-        const some = { ...on, members: members.slice(0, i + 1), body: on.body.slice(0, i + 1) };
-        if (i > 0 && gain > (best?.gain ?? 0)) best = { gain, on: some };
+    const { target } = this.prices;
+    let best: { readonly gain: number; readonly way: Way; readonly count: number } | undefined;
+    for (const way of this.ways(members, rows)) {
+      let gain = -target.launchNs;
+      for (const [i, k] of members.entries()) {
+        const alone = this.prices.alone(k);
+        const most = alone + (i ? target.launchNs : 0); // beyond, the chain of the next one is better, with a launch of its own
+        const inside = this.prices.inside(way.placed(k), way, most);
+        if (inside >= most) break;
+        gain += alone - inside;
+        if (i > 0 && gain > (best?.gain ?? 0)) best = { gain, way, count: i + 1 };
       }
     }
-    if (!best) return undefined;
-    for (let count = best.on.members.length; count > 1; count--) {
+    for (let count = best?.count ?? 0; count > 1; count--) {
+      const { placed, ...way } = best!.way;
       const chosen = members.slice(0, count);
-      const on = { ...best.on, members: chosen, body: best.on.body.slice(0, count) };
-      const step = inMemoryOfGrid(on, this.around);
+      const step = inMemoryOfGrid({ ...way, members: chosen, body: chosen.map(placed) }, this.around);
       if (step) return { step: { ...step, name: `${chosen[0]!.spec.name}_rows`, asLaunches: chosen }, members: chosen };
     }
     return undefined;
   }
   /** Tiles of the rows, and how many invocations have one. */
-  private *ways(members: readonly KernelStep[], rows: readonly RowAxis[]): Generator<OnGrid> {
+  private ways(members: readonly KernelStep[], rows: readonly RowAxis[]): readonly Way[] {
     const tiled = rows.findLast((r) => typeof r.extent === "number" && r.extent > 1);
-    if (members.length < 2 || !tiled) return;
+    if (members.length < 2 || !tiled) return [];
     const single = rows.filter((r) => r !== tiled);
     const { cores, together } = this.prices.target;
     const each = tileOf(tiled.extent as number, countOf(rows) / cores);
-    const { body, grid } = inTiles(members, single, tiled, each);
-    for (const workgroup of together.slice(-2)) yield { members, body, grid, each, tiled, single, workgroup };
+    const tiles = inTiles(single, tiled, each);
+    return together.slice(-2).map((workgroup): Way => ({ ...tiles, each, tiled, single, workgroup }));
   }
+}
+/** How the workgroups of a launch share the rows. */
+interface Way extends Omit<OnGrid, "members" | "body"> {
+  readonly placed: (k: KernelStep) => KernelStep; // as a workgroup does it
 }
 const shortLaunches = 1.25; // a kernel with its launch: few others are worth the search
 const rowsOfCore = 4; // fewer leave most of it idle
@@ -120,34 +125,34 @@ function tileOf(extent: number, fair: number): number {
 }
 const countOf = (rows: readonly RowAxis[]): number => rows.reduce((n, r) => n * estimate(r.extent), 1);
 
-/** The kernels as a workgroup of the grid does them. */
-function inTiles(
-  members: readonly KernelStep[],
-  single: readonly RowAxis[],
-  tiled: RowAxis,
-  each: number,
-): Pick<OnGrid, "body" | "grid"> {
+function inTiles(single: readonly RowAxis[], tiled: RowAxis, each: number): Pick<Way, "grid" | "placed"> {
   const ones = single.map((r) => roundFor(r.extent));
   const tile = roundFor((tiled.extent as number) / each);
   const row = variable(each, "r");
-  const body = members.map((k): KernelStep => {
+  const make = (k: KernelStep): KernelStep => {
     const own = tiled.axisOf.get(k)!;
     const places = new Map<Scalar, Scalar>([
       ...single.map((r, i) => [r.axisOf.get(k)!, ones[i]!.step] as const),
       [own, each > 1 ? iadd(imul(tile.step, each), row) : tile.step],
     ]);
-    const placed = <T extends Scalar>(e: T): T => substitute(e, places) as T;
+    const onGrid = <T extends Scalar>(e: T): T => substitute(e, places) as T;
     const spec: KernelSpec = {
       ...k.spec,
       axes: k.spec.axes.flatMap((a): Variable[] => (a === own && each > 1 ? [row] : places.has(a) ? [] : [a])),
-      stages: k.spec.stages.map((s) => ({ ...s, value: placed(s.value) })),
+      stages: k.spec.stages.map((s) => ({ ...s, value: onGrid(s.value) })),
       stores: k.spec.stores.map((s) => ({
         ...s,
-        indices: s.indices.map((e): Integer => placed(e)),
-        value: placed(s.value),
+        indices: s.indices.map((e): Integer => onGrid(e)),
+        value: onGrid(s.value),
       })),
     };
     return { kind: "kernel", spec, reads: loadsOf(spec), writes: storesOf(spec) };
-  });
-  return { body, grid: [...ones, tile] };
+  };
+  const made = new Map<KernelStep, KernelStep>();
+  const placed = (k: KernelStep): KernelStep => {
+    let own = made.get(k);
+    if (!own) made.set(k, (own = make(k)));
+    return own;
+  };
+  return { grid: [...ones, tile], placed };
 }

@@ -57,6 +57,7 @@ const furthest = 60; // steps from the first that are looked at
 export class Prices {
   readonly target: Target;
   private readonly known = new Map<string, number>();
+  private readonly tooMuch = new Map<string, number>(); // ns that a part of a launch does not take less than
   private readonly keys = new WeakMap<KernelSpec, string>();
 
   constructor(target: Target) {
@@ -66,12 +67,16 @@ export class Prices {
   alone({ spec }: KernelStep): number {
     return this.once(this.keyOf(spec), () => choose(nestOf(spec), this.target).total);
   }
-  /** ns as a part of a launch. */
-  inside({ spec }: KernelStep, { grid, workgroup }: OnGrid): number {
+  /** ns as a part of a launch; Infinity where they are `most` at least. */
+  inside({ spec }: KernelStep, { grid, workgroup }: Pick<OnGrid, "grid" | "workgroup">, most: number): number {
     const groups = grid.reduce((n, s) => n * estimate(s.step.extent), 1);
     const key = `${groups} ${workgroup} ${this.keyOf(spec)}`;
     const chain = { groups, workgroup, inTurn: this.target.inTurn };
-    return this.once(key, () => cheapestInChain(spec, chain, this.target)?.total ?? Infinity);
+    if (most <= (this.tooMuch.get(key) ?? 0)) return Infinity;
+    const ns = this.known.get(key) ?? cheapestInChain(spec, chain, this.target, most)?.total;
+    if (ns === undefined) this.tooMuch.set(key, most);
+    else this.known.set(key, ns);
+    return ns ?? Infinity;
   }
   private once(key: string, price: () => number): number {
     let ns = this.known.get(key);

@@ -12,18 +12,19 @@ import { cheapestBy, type Chosen, type Launch, type Sized } from "./rowwise.ts";
 export interface Chain extends Pick<Launch, "workgroup" | "inTurn"> {
   readonly groups: number; // workgroups of the launch
 }
-/** Undefined where the kernel has no schedule for it. */
-export function cheapestInChain(spec: KernelSpec, chain: Chain, target: Target): Chosen | undefined {
+/** Undefined where the kernel has no schedule for it that takes less than `most` ns. */
+export function cheapestInChain(spec: KernelSpec, chain: Chain, target: Target, most = Infinity): Chosen | undefined {
   const gpu = target.gpu!;
   const onCore = Math.ceil(chain.groups / target.cores);
   const own = bytesOf(analyse(nestOf(spec)));
   const fromMemory = own <= nearBytes ? 0 : (own * chain.groups) / gpu.memoryBytes; // a second cache holds what is small
   const { groups, workgroup, inTurn } = chain;
-  return cheapestBy(spec, `chain ${groups} ${workgroup} ${inTurn}`, chain, target, (o) => {
+  const totalOf = (o: Sized): number => {
     const rounds = Math.max(1, onCore / together(o.count!, workgroup, target));
     const cycles = cyclesOf(o, workgroup, onCore, rounds, own, target) + fromMemory;
     return cycles / gpu.ghz + rounds * target.ns.barrier + compileNs(o.compileMs, target);
-  });
+  };
+  return cheapestBy(spec, `chain ${groups} ${workgroup} ${inTurn}`, chain, target, totalOf, most);
 }
 /** Workgroups that a core has at a time: each may take all the memory that a workgroup is granted. */
 function together({ registers }: Count, workgroup: number, { gpu, simd, workgroupMemory }: Target): number {

@@ -46,7 +46,10 @@ export function stagedLayout(
   const row = quads + (isInFours || quads % 2 ? 0 : padding);
   const isWide = isAlongK || (along !== undefined && along.run % 4 === 0);
   return {
-    ...{ isAlongK, length, quads, rows },
+    isAlongK,
+    length,
+    quads,
+    rows,
     width: isWide ? 4 : 1,
     rowStride: isWide ? row : 4 * quads,
     fourRowStride: isInFours ? 4 * row + padding : 0,

@@ -15,8 +15,9 @@ import type { Placed } from "./placed.ts";
 
 const waitIssue = 0.5; // cycles of the instruction that waits for a value: mostly beside others
 /** An operand in its memory. */
-interface Box extends StagedLayout {
+interface Box {
   readonly operand: Operand;
+  readonly layout: StagedLayout;
   readonly axis: number; // of its output axis, or -1
   readonly tile: number; // of one invocation along it
   readonly span: number; // ... of the workgroup
@@ -34,8 +35,11 @@ function boxOf(operand: Operand, c: Contraction, p: Placed, chunk: number): Box 
   const { isAlongK, quads, rows, width, rowStride, fourRowStride } = layout;
   const step = width * rowStride;
   return {
-    ...layout,
-    ...{ operand, axis, tile, step },
+    operand,
+    layout,
+    axis,
+    tile,
+    step,
     span: tile * threads,
     laneStride: isAlongK ? (fourRowStride ? 4 * fourRowStride : step) : (along?.run ?? 1),
     fetches: Math.ceil((quads * rows) / p.workgroup),
@@ -57,7 +61,8 @@ export function addContraction(
   const before = n.issue;
   let fetched = 0; // registers
   for (const box of boxes) {
-    const { operand, fetches, width, rows, isAlongK } = box;
+    const { operand, fetches } = box;
+    const { width, rows, quads, isAlongK } = box.layout;
     const loads = fetches * operand.loads * (operand.isWide ? 1 : 4);
     instructions(n, "loads", chunks * loads);
     instructions(n, "other", chunks * loads * (operand.isWide ? gpu.address : gpu.fill));
@@ -65,7 +70,7 @@ export function addContraction(
     instructions(n, "workgroup", (chunks * fetches * 4) / width);
     n.banks += ((chunks * fetches * 4) / width) * storeCycles(box, p.target);
     n.bytes += 4 * chunks * chunk * box.span * operand.loads;
-    n.workgroupMemory += 4 * (isAlongK ? box.step * rows : 4 * box.quads * rows);
+    n.workgroupMemory += 4 * (isAlongK ? box.step * rows : 4 * quads * rows);
     fetched += 4 * fetches * operand.loads;
     const reads = isAlongK || width === 4 ? (box.tile * chunk) / 4 : box.tile * chunk;
     const apart: LaneAxis[] = lanes.flatMap(([a, count]) =>
@@ -105,7 +110,8 @@ export function leastOfContraction(n: Count, c: Contraction, part: Part, p: Plac
   const before = n.issue;
   let fetched = 0;
   for (const operand of c.operands) {
-    const { isAlongK, width, span, tile } = boxOf(operand, c, p, leastChunk);
+    const { layout, span, tile } = boxOf(operand, c, p, leastChunk);
+    const { isAlongK, width } = layout;
     const loads = ((steps * span) / 4 / p.workgroup) * operand.loads * (operand.isWide ? 1 : 4);
     instructions(n, "loads", loads);
     instructions(n, "other", loads * (operand.isWide ? gpu.address : gpu.fill));
@@ -139,13 +145,13 @@ const leastChunk = 8; // steps
 const besides = (issue: number, p: Placed, gpu: Gpu): number =>
   issue * (Math.min(gpu.inStep, Math.ceil(p.workgroup / p.target.simd)) - 1);
 /** Lines that a SIMD group's fetch of neighbouring fours touches, or the bytes that come. */
-function fetchCycles({ quads }: Box, width: number, { simd, gpu }: Target): number {
+function fetchCycles({ layout: { quads } }: Box, width: number, { simd, gpu }: Target): number {
   const rows = Math.ceil(simd / quads);
   const lines = rows * Math.ceil((16 * Math.min(quads, simd)) / gpu!.line);
   return Math.max(gpu!.access, lines, (4 * width * simd) / gpu!.cacheBytes);
 }
 /** Neighbouring fours of a row, then the next row: as vectors, or element by element. */
-function storeCycles({ quads, step, width }: Box, { simd, gpu }: Target): number {
+function storeCycles({ layout: { quads, width }, step }: Box, { simd, gpu }: Target): number {
   const inRow = Math.min(quads, simd);
   const lanes: LaneAxis[] = [
     [0, inRow, 4],

@@ -3,20 +3,23 @@ export interface Priced<T> {
   readonly of: T;
   readonly total: number; // ns
 }
-/** Parts that cannot have it are passed over. `priced`: the candidates of a part; what costs more than `limit` may be left out. */
+/**
+ * Parts that cannot have it are passed over, and those of nothing below `most`. `priced`: the candidates of a part; what costs more than `limit` may be
+ * left out.
+ */
 export function cheapestOf<P, T>(
   parts: readonly P[],
   bound: (part: P) => number,
   priced: (part: P, limit: number) => Iterable<Priced<T>>,
+  most = Infinity,
 ): Priced<T> | undefined {
   const order = parts.map((part, at) => ({ part, at, least: bound(part) })).sort((a, b) => a.least - b.least);
   let best: Priced<T> | undefined;
   let bestAt = -1;
   for (const { part, at, least } of order) {
-    if (best && least > best.total) break;
-    for (const one of priced(part, best?.total ?? Infinity)) {
-      if (best ? one.total > best.total || (one.total === best.total && at >= bestAt) : one.total === Infinity)
-        continue;
+    if (least >= most || (best && least > best.total)) break;
+    for (const one of priced(part, best?.total ?? most)) {
+      if (best ? one.total > best.total || (one.total === best.total && at >= bestAt) : one.total >= most) continue;
       best = one;
       bestAt = at;
     }

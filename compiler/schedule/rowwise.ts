@@ -164,18 +164,27 @@ function cheapestFor(
 /** May a launch of so many invocations do it so? */
 const fitsLaunch = (o: Option, { workgroup, inTurn }: Pick<Launch, "workgroup" | "inTurn">): boolean =>
   workgroup % o.threads === 0 && (!o.meets || o.threads === workgroup) && o.inTurn <= inTurn;
-/** The best way of a kernel inside a launch without rows, by another price, which `key` names: it rises with the count and the compilation of a way. */
+/**
+ * The best way of a kernel inside a launch without rows, if it costs less than `most`, by another price, which `key` names: it rises with the count and
+ * the compilation of a way.
+ */
 export function cheapestBy(
   spec: KernelSpec,
   key: string,
   launch: Pick<Launch, "workgroup" | "inTurn">,
   target: Target,
   totalOf: (o: Sized) => number,
+  most = Infinity,
 ): Chosen | undefined {
   const { nest, space } = spaceOf(spec, undefined, target);
   const fits = (o: Option): boolean => fitsLaunch(o, launch);
-  const chosen = entry(space.found, key, () => bestOf(space, launch.workgroup, fits, totalOf) ?? none);
-  return chosen === none ? undefined : onNest(chosen, nest);
+  let chosen = space.found.get(key);
+  if (chosen === undefined) {
+    chosen = bestOf(space, launch.workgroup, fits, totalOf, most);
+    if (chosen === undefined && most < Infinity) return undefined; // there may be a dearer one
+    space.found.set(key, (chosen ??= none));
+  }
+  return chosen === none || chosen.total >= most ? undefined : onNest(chosen, nest);
 }
 /** The first of those that cost least. */
 function bestOf(
@@ -183,6 +192,7 @@ function bestOf(
   workgroup: number,
   fits: (o: Option) => boolean,
   totalOf: (o: Sized) => number,
+  most = Infinity,
 ): Chosen | undefined {
   const likely = parts.filter(
     ({ least }) => !least || !(least.meets ? workgroup !== least.threads : workgroup % least.threads),
@@ -191,6 +201,7 @@ function bestOf(
     likely,
     ({ least }) => (least ? totalOf(least) : 0),
     ({ options }) => options().flatMap((o) => (fits(o) ? [{ of: o, total: totalOf(o) }] : [])),
+    most,
   );
   return best && { placement: best.of, total: best.total };
 }
