@@ -6,7 +6,7 @@ import { analyse } from "./access.ts";
 import { bytesOf } from "./gpu.ts";
 import { nestOf, type Nest } from "./nest.ts";
 import { cheapestOf } from "./least.ts";
-import { leastTotal, priceOf, type Price } from "./price.ts";
+import { leastPrice, priceOf, type Price } from "./price.ts";
 import { plainSchedule, threadsApart, type Schedule } from "./schedule.ts";
 import { corners, enumerate, type Candidate, type Corner } from "./space.ts";
 import { canSplit, isOpen, openParts, partsToTry, splitReduction } from "./split.ts";
@@ -20,7 +20,8 @@ export function rank(nest: Nest, target: Target): Choice[] {
 }
 /** The first of `rank`. */
 export function cheapest(nest: Nest, target: Target): Choice | undefined {
-  const bound = ({ nest: own, least }: Corner): number => (least ? leastTotal(own, least, target) : 0);
+  const bound = ({ nest: own, least, atOnce }: Corner): number =>
+    least ? leastPrice(own, least, target, atOnce).total : 0;
   return cheapestOf(corners(nest, target), bound, function* ({ candidates }, limit) {
     for (const { nest: own, schedule } of candidates()) {
       const price = priceOf(own, schedule, target, limit);

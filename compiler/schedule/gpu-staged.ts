@@ -115,7 +115,8 @@ export function leastOfContraction(n: Count, c: Contraction, part: Part, p: Plac
     const loads = ((steps * span) / 4 / p.workgroup) * operand.loads * (operand.isWide ? 1 : 4);
     instructions(n, "loads", loads);
     instructions(n, "other", loads * (operand.isWide ? gpu.address : gpu.fill));
-    n.cache += loads * gpu.access;
+    const width4 = operand.isWide ? 16 : 4;
+    n.cache += loads * Math.max(gpu.access, (width4 * p.target.simd) / gpu.cacheBytes);
     const stores = (steps * span) / p.workgroup / width;
     const atOnce = isAlongK || width === 4 ? 4 : 1;
     const reads = (tile * steps) / atOnce;
@@ -135,9 +136,10 @@ export function leastOfContraction(n: Count, c: Contraction, part: Part, p: Plac
       if (axes.includes(p.outerCount - 2) && axes.includes(p.outerCount - 1))
         instructions(n, "other", all, gpu.issue[cost]);
   const rounds = steps / stepsAtOnce(p.tile[p.outerCount - 2]!, p.tile[p.outerCount - 1]!);
-  instructions(n, "other", rounds * gpu.loop);
+  const chunks = Math.ceil(steps / 32);
+  instructions(n, "other", (rounds + chunks) * gpu.loop);
   n.serial += besides(n.issue - before, p, gpu);
-  n.serial += rounds * gpu.workgroupLatency + gpu.barrier * Math.ceil(p.workgroup / p.target.simd);
+  n.serial += rounds * gpu.workgroupLatency + chunks * gpu.barrier * Math.ceil(p.workgroup / p.target.simd);
   return gpu.stagedRegisters + fetched;
 }
 const leastChunk = 8; // steps

@@ -48,8 +48,11 @@ export function timeOnGpu(nest: Nest, p: Placed, target: Target): GpuTime {
   if (p.rounds > 1) for (const k of perRound) c[k] *= p.rounds;
   return { count: c, ...spread(c, p, target, bytesOf(analysis)) };
 }
-/** No schedule with these threads and this tile of output axes takes less. Its reduced axes may have any tile, its loads and stores any width. */
-export function leastOnGpu(nest: Nest, p: Placed, target: Target): GpuTime {
+/**
+ * No schedule with these threads and this tile of output axes takes less, whose loops have `atOnce` steps of reductions at most. Its reduced axes may have
+ * any tile, its loads and stores any width.
+ */
+export function leastOnGpu(nest: Nest, p: Placed, target: Target, atOnce: number): GpuTime {
   const gpu = target.gpu!;
   const analysis = analyse(nest);
   const c = noCount();
@@ -57,24 +60,24 @@ export function leastOnGpu(nest: Nest, p: Placed, target: Target): GpuTime {
   const contraction = p.schedule.joined ? contractionOf(nest) : undefined;
   const registers = contraction ? leastOfContraction(c, contraction, analysis.stages[0]!, p, gpu) : 0;
   for (const part of contraction ? analysis.stores : [...analysis.stages, ...analysis.stores])
-    leastOfPart(c, part, p, gpu);
+    leastOfPart(c, part, p, gpu, atOnce);
   setRegisters(c, registers, analysis, p, gpu);
   return { count: c, ...spread(c, p, target, bytesOf(analysis)) };
 }
-function leastOfPart(c: Count, part: Part, p: Placed, gpu: Gpu): void {
+function leastOfPart(c: Count, part: Part, p: Placed, gpu: Gpu, atOnce: number): void {
   /** Elements of these axes that one invocation sees. */
+  const spanOf = (a: number): number => (a < p.outerCount ? p.tile[a]! : p.extent[a]! / p.threads[a]!);
   const elementsOf = (axes: readonly number[]): number => {
     let n = part.stretch && axes.some((a) => a >= p.outerCount) ? part.stretch.share : 1;
-    for (const a of axes) n *= a < p.outerCount ? p.tile[a]! : p.extent[a]! / p.threads[a]!;
+    for (const a of axes) n *= spanOf(a);
     return n;
   };
   const { compile } = p.target;
   let waits = 0;
   for (const { access: x, axes, cost, guards, summed } of part.work) {
     if (x) {
-      waits = 1;
-      if (x.windowed) continue;
-      const loads = elementsOf(x.axes) / (x.wide.includes(true) ? 4 : 1);
+      waits = Math.max(waits, 1, elementsOf(x.axes.filter((a) => a >= p.outerCount)) / atOnce);
+      const loads = elementsOf(x.windowed ? apartIn(x, spanOf) : x.axes) / (x.wide.includes(true) ? 4 : 1);
       instructions(c, "loads", loads);
       instructions(c, "other", loads * gpu.address);
       c.cache += loads * gpu.access;
@@ -82,6 +85,7 @@ function leastOfPart(c: Count, part: Part, p: Placed, gpu: Gpu): void {
     } else if (cost !== "none" && !summed && !guards)
       instructions(c, "other", elementsOf(axes) / (cost === "random" ? 4 : 1), gpu.issue[cost]);
   }
+  c.waits += waits;
   c.serial += waits * gpu.latency;
   if (part.ops) {
     c.compile += part.ops.length * p.accumulators * (compile.operation / 2);
@@ -95,6 +99,16 @@ function leastOfPart(c: Count, part: Part, p: Placed, gpu: Gpu): void {
     c.cache += count * gpu.access;
     c.bytes += bytesOfGroup(x, p, part);
   }
+}
+/** Of a window, the longest axis of each index that no other index has: different elements, however many of them one body has. */
+function apartIn({ indices }: Access, spanOf: (axis: number) => number): number[] {
+  return indices.flatMap((dim): number[] => {
+    let longest = -1;
+    for (const [a] of dim)
+      if ((longest < 0 || spanOf(a) > spanOf(longest)) && indices.every((d) => d === dim || d.every(([b]) => b !== a)))
+        longest = a;
+    return longest < 0 ? [] : [longest];
+  });
 }
 const perRound = [
   "multiplyAdds",

@@ -40,11 +40,14 @@ export function priceOf(nest: Nest, s: Schedule, target: Target, limit = Infinit
   for (const part of analysis.stores) addPart(part, 0, p, tally);
   return summed(p, tally);
 }
-/** No schedule with these threads and this tile of output axes costs less: what its reductions must load and add up, at the best width, and nothing else. */
-export function leastPrice(nest: Nest, s: Schedule, target: Target): Price {
+/**
+ * No schedule with these threads and this tile of output axes costs less, whose loops have `atOnce` steps of reductions at most: what these must load and
+ * add up, at the best width, and nothing else.
+ */
+export function leastPrice(nest: Nest, s: Schedule, target: Target, atOnce = Infinity): Price {
   const analysis = analyse(nest);
   const p = place(analysis, s, target);
-  if (target.gpu) return onGpu(p, leastOnGpu(nest, p, target));
+  if (target.gpu) return onGpu(p, leastOnGpu(nest, p, target, atOnce));
   const { ns } = target;
   const tally: Tally = { ns: 0, compile: 0, time: 0, memory: 0, bodyLoads: 0, bodyWork: 0, waiting: 0 };
   for (const part of analysis.stages) {
@@ -65,7 +68,6 @@ export function leastPrice(nest: Nest, s: Schedule, target: Target): Price {
   }
   return summed(p, tally);
 }
-export const leastTotal = (nest: Nest, s: Schedule, target: Target): number => leastPrice(nest, s, target).total;
 const overtime = 50; // how much more a millisecond of compilation beyond the limit counts
 /** The price of all invocations; it rises with the tally. */
 function summed(p: Placed, tally: Tally): Price {

@@ -14,7 +14,7 @@ import type { Count } from "./gpu-count.ts";
 import { compileNs, leastPrice, priceOf } from "./price.ts";
 import type { RowAxis } from "./rows.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
-import { corners, ofManyRows, type Candidate } from "./space.ts";
+import { corners, ofManyRows, type Candidate, type Corner } from "./space.ts";
 
 /** A kernel as workgroups of `threads` invocations do it, of which a real workgroup does many. */
 export interface Placement {
@@ -279,11 +279,13 @@ function partsOf(nest: Nest, row: string | undefined, target: Target): Part[] {
     return { least, options: () => (options ??= make()) };
   };
   const plain = plainOnes(nest, row, others, target).map((schedule) => ({ nest, schedule }));
-  return [...found.map((c) => part(c.candidates, c.least && leastOf(c.nest, c.least, row, target))), part(() => plain)];
+  return [...found.map((c) => part(c.candidates, c.least && leastOf(c, c.least, row, target))), part(() => plain)];
 }
-function leastOf(nest: Nest, schedule: Schedule, row: string | undefined, target: Target): Sized {
-  const least = leastPrice(nest, schedule, target);
-  const counts = least.count ? { count: least.count, countAlone: least.count } : {};
+function leastOf({ nest, atOnce }: Corner, schedule: Schedule, row: string | undefined, target: Target): Sized {
+  const least = leastPrice(nest, schedule, target, atOnce);
+  const counts = least.count
+    ? { count: waiting(least.count, nest, schedule.joined, target), countAlone: least.count }
+    : {};
   const meets = schedule.joined || sharesSums(nest, schedule);
   return { ...sizesOf(nest, schedule, row), ...least, ...counts, meets };
 }

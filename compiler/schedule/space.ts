@@ -23,7 +23,8 @@ const odd = [3, 5, 6, 7, 9, 10, 13, 14];
 const windowLimit = 5; // extents of axes that are unrolled or kept whole
 const padding = 1.15; // of a register tile
 const lanePadding = 1.35;
-const shortReduction = 16; // steps that may be written out
+const shortReduction = 16; // steps that may be written out ...
+const mostSteps = 8; // ... and of a longer one
 
 export const enumerate = (nest: Nest, target: Target): Candidate[] =>
   corners(nest, target).flatMap((c) => c.candidates());
@@ -31,12 +32,13 @@ export const enumerate = (nest: Nest, target: Target): Candidate[] =>
 export interface Corner {
   readonly nest: Nest;
   readonly least: Schedule | undefined; // without: nothing is known
+  readonly atOnce: number; // steps of reductions that the body of a loop has, at most
   readonly candidates: () => Candidate[];
 }
 /** `lanes`: the lanes run over this axis. */
 export function corners(nest: Nest, target: Target, lanes?: string): Corner[] {
   const isElementwise = !nest.spec.stages.length && nest.spec.stores.every((s) => !s.over.length);
-  if (isElementwise) return [{ nest, least: undefined, candidates: () => elementwise(nest, target) }];
+  if (isElementwise) return [{ nest, least: undefined, atOnce: Infinity, candidates: () => elementwise(nest, target) }];
   return reductions(nest, target, lanes);
 }
 
@@ -254,8 +256,9 @@ function searchOf(nest: Nest, target: Target): Search {
           : [];
       return [...rolled, ...written].map((schedule) => ({ nest, schedule }));
     };
-    found.push({ nest, least: { ...plainSchedule, threads: on.threads, fuse: on.fuse, tile }, candidates });
+    found.push({ nest, least: { ...plainSchedule, threads: on.threads, fuse: on.fuse, tile }, atOnce, candidates });
   };
+  const atOnce = f.longest <= shortReduction ? Infinity : f.windows.reduce((n, a) => n * f.extent(a), mostSteps);
   return { nest, f, target, found, along: (threads, fuse) => lanesOf(nest, f, target, threads, fuse), complete };
 }
 /** One axis on the lanes, another one in registers. */
@@ -382,7 +385,7 @@ function inWorkgroupMemory({ nest, target, found }: Search): void {
             },
           }));
         };
-        found.push({ nest: c.nest, least, candidates: () => chunks.flatMap(of) });
+        found.push({ nest: c.nest, least, atOnce: Infinity, candidates: () => chunks.flatMap(of) });
       }
 }
 const contractionThreads = [
@@ -472,7 +475,7 @@ function unrollings(nest: Nest, f: Facts, target: Target, t: Tiling): Unrolling[
     const isWhole = f.known(a) && f.extent(a) % 4 === 0 && f.extent(a) >= threadsOf(a) * 4;
     if (!isWhole || t.out.includes(a) || f.keepsPlaces || !f.contiguous(a)) continue;
     choices.push({ vector: a, unroll: { [a]: 4 } });
-    if (accumulators === 1 && f.extent(a) % 16 === 0) choices.push({ vector: a, unroll: { [a]: 8 } });
+    if (accumulators === 1 && f.extent(a) % 16 === 0) choices.push({ vector: a, unroll: { [a]: mostSteps } });
   }
   // two steps of a large tile: what no register holds comes and goes half as often
   const steps = !target.keepLoops || accumulators <= 16 ? [2, 4] : t.isShared && accumulators >= 64 ? [2] : [];

@@ -26,8 +26,9 @@ import { printExpr, printModule } from "../../compiler/wgsl/print.ts";
 import { lowerKernel } from "../../compiler/lower/lower.ts";
 import { flatNest, nestOf } from "../../compiler/schedule/nest.ts";
 import { rank } from "../../compiler/schedule/choose.ts";
-import { enumerate } from "../../compiler/schedule/space.ts";
-import { leastTotal, priceOf } from "../../compiler/schedule/price.ts";
+import { cheapestBy, type Sized } from "../../compiler/schedule/rowwise.ts";
+import { corners, enumerate } from "../../compiler/schedule/space.ts";
+import { leastPrice, priceOf } from "../../compiler/schedule/price.ts";
 import { printSchedule } from "../../compiler/schedule/schedule.ts";
 import { splitReduction, stepsOfPart } from "../../compiler/schedule/split.ts";
 import { emitKernel } from "../../compiler/lower/template.ts";
@@ -214,19 +215,32 @@ test("the space of every kernel is not empty and holds each schedule once", () =
       expect(new Set(space.map((x) => JSON.stringify(x.schedule))).size).toBe(space.length);
     }
 });
-test("no schedule costs less than the least price of its threads and tile", () => {
+test("no schedule of a corner of the space costs less than the corner's least price", () => {
   for (const target of Object.values(targets))
-    for (const c of cases) {
-      const nest = nestOf(c.spec);
-      for (const { nest: own, schedule } of enumerate(nest, target)) {
-        if (!nest.spec.stages.length) continue;
-        const tile = Object.fromEntries(Object.entries(schedule.tile).filter(([axis]) => own.outer.includes(axis)));
-        expect(
-          leastTotal(own, { ...schedule, tile }, target),
-          `${c.name} for ${target.name}: ${printSchedule(schedule)}`,
-        ).toBeLessThanOrEqual(priceOf(own, schedule, target).total);
+    for (const c of cases)
+      for (const { nest, least, atOnce, candidates } of corners(nestOf(c.spec), target)) {
+        if (!least) continue;
+        const bound = leastPrice(nest, least, target, atOnce).total;
+        for (const { nest: own, schedule } of candidates())
+          expect(
+            priceOf(own, schedule, target).total,
+            `${c.name} for ${target.name}: ${printSchedule(schedule)}`,
+          ).toBeGreaterThanOrEqual(bound);
       }
-    }
+});
+test("within a launch no way of a kernel is passed over that costs less", () => {
+  for (const target of [targets["discrete"]!, targets["integrated"]!])
+    for (const c of cases.filter((x) =>
+      nestOf(x.spec).outer.every((a) => typeof nestOf(x.spec).extentOf.get(a) === "number"),
+    ))
+      for (const workgroup of target.together) {
+        const launch = { workgroup, inTurn: target.workgroupMemory };
+        const totalOf = ({ count, others, threads }: Sized): number =>
+          (others * threads * count!.issue) / target.simd + count!.serial + 3 * count!.cache + count!.bytes;
+        const all = cheapestBy(c.spec, "all", launch, target, (o) => ("nest" in o ? totalOf(o) : 0));
+        const some = cheapestBy(c.spec, "some", launch, target, totalOf);
+        expect(some?.total, `${c.name} for ${target.name}`).toBe(all?.total);
+      }
 });
 test("schedules for lavapipe", () => {
   const first = (c: ReturnType<typeof product>): string => printSchedule(rank(nestOf(c.spec), lavapipe)[0]!.schedule);
