@@ -75,8 +75,9 @@ class Groups {
   /** The first of these kernels with those that are best done in its launch. */
   private launch(members: readonly KernelStep[]): Taken | undefined {
     const { target } = this.around;
+    const sharing = members.slice(1).some((k) => sharesRead(k, members[0]!));
     let best: (Taken & { readonly gain: number }) | undefined;
-    for (const workgroup of members.length > 1 ? target.together : []) {
+    for (const workgroup of sharing ? target.together : []) {
       const launch: Beside = { workgroup, inTurn: target.workgroupMemory };
       const first = loadBeside(members[0]!.spec, launch, target);
       if (!first) continue;

@@ -59,14 +59,17 @@ class Chains {
     const members = [first];
     let rows = new Rows();
     rows.add(first);
+    let axes = rows.axes();
     const [inside, left] = [new Touched(views), new Touched(views)];
     inside.add(first);
     let isCut = false;
     for (const s of after) {
       if (s.kind === "kernel" && !movesOf(s.spec) && inside.isBefore(s) && !left.isBefore(s)) {
-        const more = rows.with(s);
-        if (countOf(more.axes()) >= leastRows) {
-          rows = more;
+        const isLikely = axes.some((r) => s.spec.axes.some((a) => a.extent === r.extent)); // what is one axis has one extent
+        const more = isLikely ? rows.with(s) : undefined;
+        const kept = more?.axes() ?? [];
+        if (more && countOf(kept) >= leastRows) {
+          [rows, axes] = [more, kept];
           members.push(s);
           inside.add(s);
           continue;
@@ -75,7 +78,7 @@ class Chains {
       }
       left.add(s);
     }
-    return { members, rows: rows.axes(), isCut };
+    return { members, rows: axes, isCut };
   }
   /** As many of its kernels, from the first on, as are best done in one launch. */
   private launch({ members, rows }: Chain): Taken | undefined {
