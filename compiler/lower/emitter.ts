@@ -18,8 +18,11 @@ export interface Block {
 export const newBlock = (): Block => ({ statements: [], known: new Map(), scalars: new Map() });
 
 /** "a_b_1": "a", "a_b". */
-const beginnings = (name: string): string[] =>
-  [...name].flatMap((letter, at) => (letter === "_" ? [name.slice(0, at)] : []));
+function beginnings(name: string): string[] {
+  const found: string[] = [];
+  for (let at = name.indexOf("_"); at >= 0; at = name.indexOf("_", at + 1)) found.push(name.slice(0, at));
+  return found;
+}
 
 /** The blocks of a kernel that is being written, from the outermost to the innermost open one. */
 export class Emitter {

@@ -1,35 +1,28 @@
 // The same kernel for a reader: a value that is used once, in the block that makes it, is written where it is used; unused ones go.
 // In: statements as emitted. Out: statements to print.
 import { substitute, type Expr } from "../kernel/expr.ts";
-import { countNames, mapExpressions, type Statement } from "../kernel/ir.ts";
+import { countNames, mapExpressions, namesIn, type Statement } from "../kernel/ir.ts";
 import { printExpr } from "../wgsl/print.ts";
 
 const longest = 96; // characters of a value that is written where it is used
 
 export function tidy(block: readonly Statement[]): Statement[] {
-  for (;;) {
-    const uses = new Map<string, number>();
-    countNames(block, uses);
-    const live = dropUnused(block, uses);
-    if (live === block) return inlineOnce(block, uses);
-    block = live;
-  }
+  const uses = new Map<string, number>();
+  countNames(block, uses);
+  return inlineOnce(withoutUnused(block, uses), uses);
 }
-function dropUnused(block: readonly Statement[], uses: ReadonlyMap<string, number>): readonly Statement[] {
-  let changed = false;
-  const result: Statement[] = [];
-  for (const s of block) {
-    if (s.kind === "let" && !uses.get(s.name)) {
-      changed = true;
-      continue;
-    }
-    if (s.kind === "for" || s.kind === "if") {
-      const body = dropUnused(s.body, uses);
-      if (body !== s.body) changed = true;
-      result.push(body === s.body ? s : { ...s, body });
-    } else result.push(s);
+/** From the last statement to the first: what uses a value stands behind it. */
+function withoutUnused(block: readonly Statement[], uses: Map<string, number>): readonly Statement[] {
+  const live: Statement[] = [];
+  for (let i = block.length - 1; i >= 0; i--) {
+    const s = block[i]!;
+    if (s.kind === "let" && !uses.get(s.name)) for (const used of namesIn(s)) uses.set(used, uses.get(used)! - 1);
+    else if (s.kind === "for" || s.kind === "if") {
+      const body = withoutUnused(s.body, uses);
+      live.push(body.length === s.body.length && body.every((x, k) => x === s.body[k]) ? s : { ...s, body });
+    } else live.push(s);
   }
-  return changed ? result : block;
+  return live.reverse();
 }
 function inlineOnce(
   block: readonly Statement[],
