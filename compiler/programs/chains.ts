@@ -11,7 +11,7 @@ import { Rows, type RowAxis } from "../schedule/rows.ts";
 import { Touched } from "./depend.ts";
 import type { FusedUnit } from "./fuse.ts";
 import { roundFor } from "./grid.ts";
-import { unitsWithLaunches, type Prices, type Taken } from "./launches.ts";
+import { unitsWithLaunches, type Prices, type Sharing, type Taken } from "./launches.ts";
 import { inMemoryOfGrid, type OnGrid, type Surroundings } from "./local.ts";
 import { movesOf } from "./moves.ts";
 
@@ -89,14 +89,14 @@ class Chains {
       for (const [i, k] of members.entries()) {
         const alone = this.prices.alone(k);
         const most = alone + (i ? target.launchNs : 0); // beyond, the chain of the next one is better, with a launch of its own
-        const inside = this.prices.inside(way.placed(k), way, most);
+        const inside = this.prices.inside(k, way.places(k), way, most);
         if (inside >= most) break;
         gain += alone - inside;
         if (i > 0 && gain > (best?.gain ?? 0)) best = { gain, way, count: i + 1 };
       }
     }
     for (let count = best?.count ?? 0; count > 1; count--) {
-      const { placed, ...way } = best!.way;
+      const { placed, places: _, ...way } = best!.way;
       const chosen = members.slice(0, count);
       const step = inMemoryOfGrid({ ...way, members: chosen, body: chosen.map(placed) }, this.around);
       if (step) return { step: { ...step, name: `${chosen[0]!.spec.name}_rows`, asLaunches: chosen }, members: chosen };
@@ -114,9 +114,8 @@ class Chains {
     return together.slice(-2).map((workgroup): Way => ({ ...tiles, each, tiled, single, workgroup }));
   }
 }
-/** How the workgroups of a launch share the rows. */
-interface Way extends Omit<OnGrid, "members" | "body"> {
-  readonly placed: (k: KernelStep) => KernelStep; // as a workgroup does it
+interface Way extends Omit<OnGrid, "members" | "body">, Sharing {
+  readonly places: (k: KernelStep) => string; // of its axes among those of the rows
 }
 const shortLaunches = 1.25; // a kernel with its launch: few others are worth the search
 const rowsOfCore = 4; // fewer leave most of it idle
@@ -128,7 +127,7 @@ function tileOf(extent: number, fair: number): number {
 }
 const countOf = (rows: readonly RowAxis[]): number => rows.reduce((n, r) => n * estimate(r.extent), 1);
 
-function inTiles(single: readonly RowAxis[], tiled: RowAxis, each: number): Pick<Way, "grid" | "placed"> {
+function inTiles(single: readonly RowAxis[], tiled: RowAxis, each: number): Pick<Way, "grid" | "placed" | "places"> {
   const ones = single.map((r) => roundFor(r.extent));
   const tile = roundFor((tiled.extent as number) / each);
   const row = variable(each, "r");
@@ -157,5 +156,9 @@ function inTiles(single: readonly RowAxis[], tiled: RowAxis, each: number): Pick
     if (!own) made.set(k, (own = make(k)));
     return own;
   };
-  return { grid: [...ones, tile], placed };
+  const places = (k: KernelStep): string => {
+    const axis = k.spec.axes.map((a) => single.findIndex((r) => r.axisOf.get(k) === a));
+    return `${each} ${k.spec.axes.indexOf(tiled.axisOf.get(k)!)} ${axis.join()}`;
+  };
+  return { grid: [...ones, tile], placed, places };
 }

@@ -53,6 +53,10 @@ function withLaunches(steps: readonly Step[], launch: Launch): Step[] {
 }
 const furthest = 60; // steps from the first that are looked at
 
+/** How the workgroups of a launch share the rows. */
+export interface Sharing extends Pick<OnGrid, "grid" | "workgroup"> {
+  readonly placed: (k: KernelStep) => KernelStep; // as a workgroup does it
+}
 /** Prices of kernels, once for all that differ in their tensors alone. */
 export class Prices {
   readonly target: Target;
@@ -67,13 +71,13 @@ export class Prices {
   alone({ spec }: KernelStep): number {
     return this.once(this.keyOf(spec), () => choose(nestOf(spec), this.target).total);
   }
-  /** ns as a part of a launch; Infinity where they are `most` at least. */
-  inside({ spec }: KernelStep, { grid, workgroup }: Pick<OnGrid, "grid" | "workgroup">, most: number): number {
+  /** ns of its part of a launch, in which axes of this order share its rows; Infinity where they are `most` at least. */
+  inside(k: KernelStep, shared: string, { placed, grid, workgroup }: Sharing, most: number): number {
     const groups = grid.reduce((n, s) => n * estimate(s.step.extent), 1);
-    const key = `${groups} ${workgroup} ${this.keyOf(spec)}`;
+    const key = `${groups} ${workgroup} ${shared} ${this.keyOf(k.spec)}`;
     const chain = { groups, workgroup, inTurn: this.target.inTurn };
     if (most <= (this.tooMuch.get(key) ?? 0)) return Infinity;
-    const ns = this.known.get(key) ?? cheapestInChain(spec, chain, this.target, most)?.total;
+    const ns = this.known.get(key) ?? cheapestInChain(placed(k).spec, chain, this.target, most)?.total;
     if (ns === undefined) this.tooMuch.set(key, most);
     else this.known.set(key, ns);
     return ns ?? Infinity;

@@ -71,20 +71,26 @@ export class Rows {
     for (const v of this.kernels[0]?.spec.axes ?? []) {
       const rows = this.classes.of(this.classes.axis(v));
       if (this.classes.isSpoilt(rows)) continue;
-      const only = (places: readonly number[]): number => {
-        const own = places.flatMap((p, i) => (this.classes.of(p) === rows ? [i] : []));
-        return own.length === 1 ? own[0]! : -1;
+      /** The one of so many that is of the rows. */
+      const only = (count: number, placeOf: (i: number) => number): number => {
+        let found = -1;
+        for (let i = 0; i < count; i++) {
+          if (this.classes.of(placeOf(i)) !== rows) continue;
+          if (found >= 0) return -1;
+          found = i;
+        }
+        return found;
       };
       const axisOf = new Map<KernelStep, Variable>();
       for (const k of this.kernels) {
-        const own = only(k.spec.axes.map((x) => this.classes.axis(x)));
+        const own = only(k.spec.axes.length, (i) => this.classes.axis(k.spec.axes[i]!));
         if (own < 0) break;
         axisOf.set(k, k.spec.axes[own]!);
       }
       if (axisOf.size < this.kernels.length) continue;
       const dimensionOf = new Map<Node, number>();
       for (const x of this.written) {
-        const own = only(x.shape.map((_, d) => this.classes.dimension(x, d)));
+        const own = only(x.shape.length, (d) => this.classes.dimension(x, d));
         if (own < 0) break;
         dimensionOf.set(x, own);
       }
