@@ -1,7 +1,7 @@
 // Schedules of one kernel that are worth a measurement: cheap by price, and different in kind. In: a nest. Out: schedules; one by its printed line.
 import type { Target } from "../kernel/target.ts";
 import { nestOf, type Nest } from "./nest.ts";
-import { printSchedule, threadsApart, type Schedule } from "./schedule.ts";
+import { printSchedule, type Schedule } from "./schedule.ts";
 import { cheapest, choose, rank, type Choice } from "./choose.ts";
 import { enumerate } from "./space.ts";
 import { canSplit, isOpen, partsToTry, splitReduction } from "./split.ts";
@@ -53,11 +53,8 @@ function split(nest: Nest, target: Target): Pick<Choice, "schedule" | "total">[]
   const { spec } = nest;
   if (!mayBeSplit(nest, target)) return [];
   const [n, ...others] = spec.stages[0]!.over.map((v) => v.extent);
-  const best = cheapest(nest, target);
-  if (typeof n !== "number" || others.some((m) => typeof m !== "number") || !best) return [];
-  const workgroup = threadsApart(best.schedule, nest.inner);
-  const chunks = partsToTry(spec, n, { groups: best.groups, workgroup, bytes: bytesOf(analyse(nest)) }, target);
-  return chunks.flatMap((chunk) => {
+  if (typeof n !== "number" || others.some((m) => typeof m !== "number")) return [];
+  return partsToTry(spec, n, bytesOf(analyse(nest)), target).flatMap((chunk) => {
     const { parts, whole } = splitReduction(spec, chunk, 0);
     const [first, second] = [cheapest(nestOf(parts), target), cheapest(nestOf(whole), target)]; // parts are not split again
     return first && second

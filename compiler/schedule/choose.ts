@@ -5,9 +5,9 @@ import type { Target } from "../kernel/target.ts";
 import { analyse } from "./access.ts";
 import { bytesOf } from "./gpu.ts";
 import { nestOf, type Nest } from "./nest.ts";
-import { cheapestOf } from "./least.ts";
+import { cheapestOf, type Priced } from "./least.ts";
 import { leastPrice, priceOf, type Price } from "./price.ts";
-import { plainSchedule, threadsApart, type Schedule } from "./schedule.ts";
+import { plainSchedule, type Schedule } from "./schedule.ts";
 import { corners, enumerate, type Candidate, type Corner } from "./space.ts";
 import { canSplit, isOpen, openParts, partsToTry, splitReduction } from "./split.ts";
 
@@ -18,16 +18,17 @@ export function rank(nest: Nest, target: Target): Choice[] {
     .map(({ nest: own, schedule }): Choice => ({ nest: own, schedule, ...priceOf(own, schedule, target) }))
     .sort((a, b) => a.total - b.total);
 }
-/** The first of `rank`. */
-export function cheapest(nest: Nest, target: Target): Choice | undefined {
+/** The first of `rank`, if it costs less than `most` ns. */
+export function cheapest(nest: Nest, target: Target, most = Infinity): Choice | undefined {
   const bound = ({ nest: own, least, atOnce }: Corner): number =>
     least ? leastPrice(own, least, target, atOnce).total : 0;
-  return cheapestOf(corners(nest, target), bound, function* ({ candidates }, limit) {
+  const priced = function* ({ candidates }: Corner, limit: number): Generator<Priced<Choice>> {
     for (const { nest: own, schedule } of candidates()) {
       const price = priceOf(own, schedule, target, limit);
       yield { of: { nest: own, schedule, ...price }, total: price.total };
     }
-  })?.of;
+  };
+  return cheapestOf(corners(nest, target), bound, priced, most)?.of;
 }
 const leastGain = 0.95; // a second launch must pay
 /** The best schedule; where few results take a long reduction, maybe that of its parts. */
@@ -61,13 +62,12 @@ function found(nest: Nest, target: Target): Chosen {
   let least = best.total;
   const [n, ...others] = merged.stages[0]!.over.map((v) => v.extent);
   if (typeof n !== "number" || others.some((m) => typeof m !== "number")) return best; // run-time lengths under run-time axes
-  const workgroup = threadsApart(best.schedule, nest.inner);
   const bytes = bytesOf(analyse(nest));
-  for (const chunk of partsToTry(merged, n, { groups: best.groups, workgroup, bytes }, target)) {
+  for (const chunk of partsToTry(merged, n, bytes, target)) {
     const { parts, whole } = splitReduction(merged, chunk, 0);
-    const first = cheapest(nestOf(parts), target);
-    const second = cheapest(nestOf(whole), target);
-    if (!first || !second || first.total + second.total >= leastGain * least) continue;
+    const first = cheapest(nestOf(parts), target, leastGain * least);
+    const second = first && cheapest(nestOf(whole), target, leastGain * least - first.total);
+    if (!second) continue;
     least = first.total + second.total;
     schedule = { ...first.schedule, split: chunk };
   }

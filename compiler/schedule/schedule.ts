@@ -52,9 +52,6 @@ export function threadsAlong(s: Pick<Schedule, "threads">, axis: string): number
     if (name === axis || (name.includes("+") && name.split("+").includes(axis))) return count;
   return 1;
 }
-/** Invocations of a workgroup that have results of their own: those on these reduced axes share one. */
-export const threadsApart = ({ threads }: Pick<Schedule, "threads">, inner: readonly string[]): number =>
-  threads.reduce((p, [a, m]) => (a.split("+").some((x) => inner.includes(x)) ? p : p * m), 1);
 
 /** One line for people. */
 export function printSchedule(s: Schedule): string {

@@ -74,27 +74,22 @@ export const stepsOfPart = (n: number, count: number): number =>
   n % count === 0 ? n / count : Math.ceil(n / count / grain) * grain;
 const partCounts = [4, 16, 64];
 /**
- * Into how many parts a reduction of n steps may be cut, in steps of one part, where its best whole schedule has so many workgroups of so many
- * invocations with results of their own. A GPU that is filled gains nothing, and the parts that are written and read again are at most a quarter of the
- * bytes that move.
+ * Into how many parts a reduction of n steps may be cut, in steps of one part, whose kernel moves so many bytes. A GPU that is filled by large tiles of
+ * results gains nothing, and the parts that are written and read again are at most half of the bytes that move.
  */
-export function partsToTry(
-  spec: KernelSpec,
-  n: number,
-  best: { readonly groups: number; readonly workgroup: number; readonly bytes: number },
-  target: Target,
-): readonly number[] {
+export function partsToTry(spec: KernelSpec, n: number, bytes: number, target: Target): readonly number[] {
   const { gpu } = target;
   const steps = (counts: readonly number[]): number[] =>
     [...new Set(counts.map((count) => stepsOfPart(n, count)))].filter((chunk) => chunk >= 2 && 2 * chunk <= n);
   if (!gpu) return steps(partCounts);
   const wanted = fullSimd * gpu.simds * target.cores; // SIMD groups
-  const found = best.groups * Math.ceil(best.workgroup / target.simd);
   const results = spec.axes.reduce((all, v) => all * estimate(v.extent), spec.stages.length);
-  const most = Math.min(128, (2 * wanted) / found, best.bytes / 3 / (8 * results));
+  const fewest = Math.max(1, results / (largeTile * target.simd));
+  const most = Math.min(128, (2 * wanted) / fewest, bytes / (8 * results));
   return steps([2, 4, 8, 16, 32, 64, 128].filter((count) => count <= most));
 }
 const fullSimd = 4; // SIMD groups that hide most of one another's latency
+const largeTile = 32; // results of one invocation
 /** Of a run-time length: steps that a part takes at a time (two at least: an axis of extent 1 is none), and how many parts there are. */
 export function openParts(spec: KernelSpec, target: Target): { chunk: number; count: number } {
   const { over } = spec.stages[0]!;
