@@ -88,7 +88,7 @@ class Chains {
       let gain = -target.launchNs;
       for (const [i, k] of members.entries()) {
         const alone = this.prices.alone(k);
-        const most = alone + (i ? target.launchNs : 0); // beyond, the chain of the next one is better, with a launch of its own
+        const most = alone + (i ? mostLoss * target.launchNs : 0);
         const inside = this.prices.inside(k, way.places(k), way, most);
         if (inside >= most) break;
         gain += alone - inside;
@@ -117,6 +117,7 @@ class Chains {
 interface Way extends Omit<OnGrid, "members" | "body">, Sharing {
   readonly places: (k: KernelStep) => string; // of its axes among those of the rows
 }
+const mostLoss = 2; // launches that a kernel may cost more in the chain than alone: those behind it are to save more than that
 const shortLaunches = 1.25; // a kernel with its launch: few others are worth the search
 const rowsOfCore = 4; // fewer leave most of it idle
 const mostRows = 32; // of a workgroup
