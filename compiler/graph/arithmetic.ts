@@ -167,7 +167,7 @@ export function select(condition: Scalar, then: Scalar | number, otherwise: Scal
   if (isLiteral(b, 0) && isGuard(a)) return select(and(condition, a.condition), a.then, 0);
   if (a.kind === "select" && a.condition === condition) return select(condition, a.then, b);
   if (b.kind === "select" && b.condition === condition) return select(condition, a, b.otherwise);
-  return working().internPair<Select>(condition, a.id, b.id, (id) => {
+  return working().internPair<Select>(condition.id, a.id, b.id, (id) => {
     const parts = [condition, a, b];
     return {
       kind: "select",

@@ -18,8 +18,9 @@ export function applied(row: ScalarFunction, xs: readonly Scalar[], dtype: DType
     interval: dtype === "i32" ? (row.bounds?.(...xs.filter(isInteger).map(interval)) ?? everything) : undefined,
     reach: dtype === "f32" ? reachOrNone(reachOfCall(row, xs)) : undefined,
   });
-  if (xs.length <= 2) return working().internPair<Call>(row, xs[0]!.id, xs[1]?.id ?? 0, make);
-  return working().intern<Call>(`C${row.name}(${xs.map((x) => x.id).join(",")})`, make);
+  const compilation = working();
+  if (xs.length <= 2) return compilation.internPair<Call>(compilation.rowNumber(row), xs[0]!.id, xs[1]?.id ?? 0, make);
+  return compilation.intern<Call>(`C${row.name}(${xs.map((x) => x.id).join(",")})`, make);
 }
 /** Has any scalar of this compilation called it? Of functions of one or two operands. */
-export const isUsed = (row: ScalarFunction): boolean => working().owns(row);
+export const isUsed = (row: ScalarFunction): boolean => working().hasRow(row);

@@ -2,6 +2,7 @@
 // Constructors take no compilation as an argument: they find the one that is worked on, which whoever takes a program enters (`within`).
 import { InternalError } from "../../grammar/diagnostic.ts";
 import type { Origin } from "./place.ts";
+import { Triples } from "./triples.ts";
 
 /** Optional steps of constructors and of `solve`; property tests switch them off. */
 export interface Options {
@@ -30,10 +31,12 @@ export class Compilation {
   origin: Origin | undefined; // the call that runs while a program is elaborated
   private lastId = 0;
   private readonly byKey = new Map<string, unknown>();
-  private readonly byOwner = new Map<unknown, Map<number, unknown>>();
+  private readonly byOperands = new Triples<unknown>();
+  private readonly numbers = new Triples<number>();
+  private readonly byPlace = new Map<unknown, unknown[]>();
   private readonly among = new Map<unknown, unknown[]>();
   private readonly constants = new Map<number, unknown>();
-  private readonly numbers = new Map<number, number>();
+  private readonly rows = new Map<unknown, number>();
   private readonly memos: (Map<object, unknown> | undefined)[] = [];
 
   constructor(options: Partial<Options> = {}) {
@@ -55,27 +58,34 @@ export class Compilation {
     }
     return found;
   }
-  /** As `intern`, for what has one or two operands beside its owner (a row, a tensor, a condition): looked up by number. */
-  internPair<T>(owner: unknown, a: number, b: number, make: (id: number) => T): T {
-    let own = this.byOwner.get(owner);
-    if (!own) this.byOwner.set(owner, (own = new Map()));
-    const key = a * manyIds + b;
-    let found = own.get(key) as T | undefined;
-    if (found === undefined) {
-      found = make(++this.lastId);
-      own.set(key, found);
-    }
+  /** As `intern`, for what has one or two operands beside its owner: looked up by three numbers. */
+  internPair<T>(owner: number, a: number, b: number, make: (id: number) => T): T {
+    const known = this.byOperands.get(owner, a, b) as T | undefined;
+    if (known !== undefined) return known;
+    const made = make(++this.lastId);
+    this.byOperands.set(owner, a, b, made);
+    return made;
+  }
+  /** As `intern`, for what has a place of its own under its owner. */
+  internAt<T>(owner: unknown, place: number, make: (id: number) => T): T {
+    let own = this.byPlace.get(owner) as (T | undefined)[] | undefined;
+    if (!own) this.byPlace.set(owner, (own = []));
+    return (own[place] ??= make(++this.lastId));
+  }
+  /** The number of a function as an owner: no id. */
+  rowNumber(row: unknown): number {
+    let found = this.rows.get(row);
+    if (found === undefined) this.rows.set(row, (found = -1 - this.rows.size));
     return found;
   }
-  /** Does anything stand under this owner? */
-  owns(owner: unknown): boolean {
-    return this.byOwner.has(owner);
+  /** Has it been asked for? */
+  hasRow(row: unknown): boolean {
+    return this.rows.has(row);
   }
   /** Two ids as one number. */
   pairNumber(a: number, b: number): number {
-    const key = a * manyIds + b;
-    let found = this.numbers.get(key);
-    if (found === undefined) this.numbers.set(key, (found = this.numbers.size));
+    let found = this.numbers.get(0, a, b);
+    if (found === undefined) this.numbers.set(0, a, b, (found = this.numbers.size));
     return found;
   }
   /** As `intern`, for the one of an owner's that `same` knows: few have one owner. */
@@ -100,8 +110,6 @@ export class Compilation {
     return (this.memos[of] ??= new Map());
   }
 }
-const manyIds = 2 ** 26; // two ids make one exact number
-
 let current: Compilation | undefined;
 /** The compilation that is worked on. */
 export function working(): Compilation {

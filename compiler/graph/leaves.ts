@@ -109,7 +109,7 @@ export function variable(extent: Extent, name = "i", options: { implied?: boolea
 }
 /** The canonical variable of an axis of a finished node. */
 export function axis(position: number, extent: Extent): Variable {
-  return working().internPair(extent, position, 0, (id) =>
+  return working().internAt(extent, position, (id) =>
     newVariable(id, extent, `a${position}`, position, false, undefined),
   );
 }

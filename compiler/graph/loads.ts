@@ -58,10 +58,10 @@ export function load(tensor: Node, indices: readonly (Integer | number)[], outsi
       reach: tensor.dtype === "f32" ? reachOfLoad(tensor, beyond) : undefined,
     };
   };
-  if (!beyond && at.length <= 2) return compilation.internPair<Load>(tensor, at[0]?.id ?? 0, at[1]?.id ?? 0, make);
+  if (!beyond && at.length <= 2) return compilation.internPair<Load>(tensor.id, at[0]?.id ?? 0, at[1]?.id ?? 0, make);
   if (!beyond && at.length <= 4)
     return compilation.internPair<Load>(
-      tensor,
+      tensor.id,
       compilation.pairNumber(at[0]!.id, at[1]!.id),
       compilation.pairNumber(at[2]!.id, at[3]?.id ?? 0),
       make,
