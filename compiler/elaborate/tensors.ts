@@ -25,10 +25,10 @@ import {
   not,
   or,
   select,
+  someScalar,
   substitute,
   toF32,
   variable,
-  visit,
 } from "../graph/scalar.ts";
 import { conjuncts } from "../graph/forms.ts";
 import { intervalUnder } from "../graph/verify.ts";
@@ -58,13 +58,9 @@ export function sizeFrom(e: Integer, span: Span): Extent {
   throw runTimeProduct(span);
 }
 /** Does a bound stay the same in the whole run, so that it may be an axis? */
-export const isFixed = (e: Integer): boolean => !e.variables.size && !e.scans.size && !hasLoad(e);
-/** Does it read data? A formula of sizes alone is known before the run. */
-function hasLoad(e: Integer): boolean {
-  let found = false;
-  visit(e, (x) => void ((x.kind === "load" || x.kind === "random") && (found = true)));
-  return found;
-}
+export const isFixed = (e: Integer): boolean => !e.variables.size && !e.scans.size && !readsData(e);
+/** A formula of sizes alone is known before the run. */
+const readsData = (e: Integer): boolean => someScalar([e], (x) => x.kind === "load" || x.kind === "random");
 /** What every element is where all are one number, as in `zeros[8]`: an integer made of it has a range. */
 function filled(x: Scalar): Scalar {
   if (x.kind !== "load" || x.outside || x.tensor.kind !== "compute" || x.tensor.reduction) return x;

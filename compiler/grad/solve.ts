@@ -27,6 +27,7 @@ import {
   nonNegative,
   positiveModulo,
   select,
+  someScalar,
   substitute,
   termsOf,
   variable,
@@ -50,13 +51,7 @@ const mentions = (e: Scalar, unknowns: ReadonlySet<Variable>): boolean => {
   for (const v of e.variables) if (unknowns.has(v)) return true;
   return false;
 };
-const dependsOnData = (e: Scalar): boolean => {
-  let found = false;
-  visit(e, (x) => {
-    if (x.kind === "load" || x.kind === "random") found = true;
-  });
-  return found;
-};
+const dependsOnData = (e: Scalar): boolean => someScalar([e], (x) => x.kind === "load" || x.kind === "random");
 function inverse(a: number, m: number): number {
   const r = positiveModulo(a, m);
   for (let x = 1; x < m; x++) if ((r * x) % m === 1) return x;
@@ -384,6 +379,7 @@ function shiftOnce(
   body: Scalar,
   over: readonly Variable[],
 ): { from: Variable; to: Variable; expression: Integer } | undefined {
+  if (!over.some((u) => u.implied)) return undefined;
   const guards = new Set(isGuard(body) ? conjuncts(body.condition) : []);
   const proved = (g: Scalar): boolean => conjuncts(g).every((c) => guards.has(c));
   const loads: Load[] = [];

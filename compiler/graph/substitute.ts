@@ -5,7 +5,7 @@ import { constantPart, fits, termsOf } from "./forms.ts";
 import { exactly, floorDiv, linear, modulo } from "./integers.ts";
 import { load, random } from "./loads.ts";
 import type { Integer, Load, Random, Scalar, ScalarBase, Variable } from "./types.ts";
-import { operandsOf } from "./walk.ts";
+import { bottomUp, operandsOf } from "./walk.ts";
 
 export type OnLoad = (load: Load, indices: readonly Integer[], outside: Scalar | undefined) => Scalar | undefined;
 /** e with the mapped scalars replaced (outermost match wins) and loads rebuilt by `onLoad` where it answers; everything else through the constructors. */
@@ -17,21 +17,9 @@ export function substitute(
 ): Scalar {
   const replaced = onLoad ? undefined : variablesIn(map);
   if (replaced) return substituteVariables(e, map, replaced, memo);
-  const done = (x: Scalar): Scalar | undefined => map.get(x) ?? memo.get(x);
-  const go = (x: Scalar): Scalar => done(x)!;
-  const stack = [e];
-  while (stack.length) {
-    const x = stack[stack.length - 1]!;
-    if (!done(x)) {
-      const size = stack.length;
-      const operands = operandsOf(x);
-      for (let i = operands.length - 1; i >= 0; i--) if (!done(operands[i]!)) stack.push(operands[i]!);
-      if (stack.length > size) continue; // operands first
-      memo.set(x, rebuild(x, go, onLoad));
-    }
-    stack.pop();
-  }
-  return go(e);
+  for (const [x, to] of map) memo.set(x, to);
+  const go = (x: Scalar): Scalar => memo.get(x)!;
+  return bottomUp(e, memo, (x) => rebuild(x, go, onLoad));
 }
 /** The same where only variables are replaced: what is free of them stays. */
 function substituteVariables(

@@ -54,6 +54,7 @@ export function tidy(body: Scalar, over: readonly Variable[]): { body: Scalar; o
 }
 
 function mergeable(body: Scalar, axes: readonly Variable[]): [Variable, Variable] | undefined {
+  if (axes.length < 2) return undefined;
   // for every pair: all users are affine forms with coefficients k * n_u and k
   const users = new Map<Variable, { coefficients: Map<Scalar, number>; bare: boolean }>(
     axes.map((v) => [v, { coefficients: new Map(), bare: body === v }]),

@@ -44,18 +44,48 @@ export function visit(e: Scalar, f: (x: Scalar) => void, seen: Set<Scalar> = new
     for (const y of operandsOf(x)) if (!seen.has(y)) stack.push(y);
   }
 }
-export function contains(e: Scalar, part: Scalar): boolean {
-  let found = false;
-  visit(e, (x) => void (found ||= x === part));
-  return found;
+/** Is one of the scalars below these, themselves included, such? */
+export function someScalar(roots: readonly Scalar[], is: (x: Scalar) => boolean): boolean {
+  const seen = new Set<Scalar>();
+  const stack = [...roots];
+  while (stack.length) {
+    const x = stack.pop()!;
+    if (seen.has(x)) continue;
+    if (is(x)) return true;
+    const operands = operandsOf(x);
+    if (!operands.length) continue;
+    seen.add(x);
+    stack.push(...operands);
+  }
+  return false;
+}
+export const contains = (e: Scalar, part: Scalar): boolean => someScalar([e], (x) => x === part);
+/** What `make` gives for e and, before it, for all below that `memo` does not hold yet. */
+export function bottomUp<T>(
+  e: Scalar,
+  memo: Map<Scalar, T>,
+  make: (x: Scalar) => T,
+  operands: (x: Scalar) => readonly Scalar[] = operandsOf,
+): T {
+  const stack = [e];
+  while (stack.length) {
+    const x = stack[stack.length - 1]!;
+    if (!memo.has(x)) {
+      const size = stack.length;
+      const own = operands(x);
+      for (let i = own.length - 1; i >= 0; i--) if (!memo.has(own[i]!)) stack.push(own[i]!);
+      if (stack.length > size) continue; // operands first
+      memo.set(x, make(x));
+    }
+    stack.pop();
+  }
+  return memo.get(e)!;
 }
 const withLoads = remembered<Scalar, boolean>();
 /** Does it read memory? */
 export function holdsLoad(e: Scalar): boolean {
   const known = withLoads();
-  for (const x of scalarOrder([e], (y) => (known.has(y) ? [] : operandsOf(y))))
-    if (!known.has(x)) known.set(x, x.kind === "load" || operandsOf(x).some((y) => known.get(y)));
-  return known.get(e)!;
+  return bottomUp(e, known, (x) => x.kind === "load" || operandsOf(x).some((y) => known.get(y)));
 }
 /** Operands before users. */
 export function scalarOrder(
@@ -63,27 +93,21 @@ export function scalarOrder(
   operands: (e: Scalar) => readonly Scalar[] = operandsOf,
 ): Scalar[] {
   const done = new Set<Scalar>();
-  const result: Scalar[] = [];
-  const stack: { e: Scalar; next: number; operands: readonly Scalar[] }[] = [];
   for (const root of roots) {
-    if (done.has(root)) continue;
-    done.add(root);
-    stack.push({ e: root, next: 0, operands: operands(root) });
+    const stack = [root];
     while (stack.length) {
-      const top = stack[stack.length - 1]!;
-      if (top.next < top.operands.length) {
-        const child = top.operands[top.next++]!;
-        if (!done.has(child)) {
-          done.add(child);
-          stack.push({ e: child, next: 0, operands: operands(child) });
-        }
-      } else {
-        result.push(top.e);
-        stack.pop();
+      const x = stack[stack.length - 1]!;
+      if (!done.has(x)) {
+        const size = stack.length;
+        const own = operands(x);
+        for (let i = own.length - 1; i >= 0; i--) if (!done.has(own[i]!)) stack.push(own[i]!);
+        if (stack.length > size) continue; // operands first
+        done.add(x);
       }
+      stack.pop();
     }
   }
-  return result;
+  return [...done];
 }
 /** The tensors that a node reads. For a Result: what the whole scan reads, its body included. */
 export const inputs = memoised((node: Node): readonly Node[] => {

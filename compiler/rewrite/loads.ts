@@ -2,7 +2,7 @@
 // axes alone (masks, iotas), and views (slices, transposed and broadcast reads), whose indices compose in normal form.
 import { memoised } from "../graph/compilation.ts";
 import { bodyAt } from "../graph/node.ts";
-import { countAtoms, isCall, load, operandsOf, visit } from "../graph/scalar.ts";
+import { countAtoms, isCall, load, operandsOf, someScalar, visit } from "../graph/scalar.ts";
 import type { Compute, Integer, Load, Node, Scalar } from "../graph/types.ts";
 import type { ScalarProcedure } from "./rule.ts";
 
@@ -19,19 +19,8 @@ export const isFormula = memoised((body: Scalar): boolean => {
   });
   return known && size <= 8;
 });
-const readsData = (indices: readonly Integer[]): boolean => {
-  let found = false;
-  const seen = new Set<Scalar>();
-  for (const e of indices)
-    visit(
-      e,
-      (x) => {
-        if (x.kind === "load" || x.kind === "random" || x.kind === "call") found = true;
-      },
-      seen,
-    );
-  return found;
-};
+const readsData = (indices: readonly Integer[]): boolean =>
+  someScalar(indices, (x) => x.kind === "load" || x.kind === "random" || x.kind === "call");
 /** A tensor that is another one read at other indices. */
 export function isView(node: Node): node is Compute & { readonly body: Load } {
   return (

@@ -8,7 +8,18 @@
 //   - any other is the device's division.
 // In:  a simplified program.   Out: the same with its quotients in one of these forms. What is not proved to meet no step counts as meeting one.
 import { baseOf, inputs, rootsOf, topological } from "../graph/node.ts";
-import { call, isCall, isContracted, isGuard, isNormal, mul, operandsOf, scalarOrder } from "../graph/scalar.ts";
+import {
+  bottomUp,
+  call,
+  isCall,
+  isContracted,
+  isGuard,
+  isNormal,
+  mul,
+  operandsOf,
+  scalarOrder,
+  someScalar,
+} from "../graph/scalar.ts";
 import type { GraphProgram, Node, Scalar } from "../graph/types.ts";
 import { replaceScalars } from "./rewrite.ts";
 import { look } from "./rule.ts";
@@ -18,7 +29,7 @@ type Seen = 0 | 1 | 2;
 
 export function chooseQuotients(program: GraphProgram): GraphProgram {
   const order = topological(rootsOf(program));
-  if (!scalarOrder(order.flatMap(scalarsOf)).some((e) => isCall(e, "div"))) return program;
+  if (!someScalar(order.flatMap(scalarsOf), (e) => isCall(e, "div"))) return program;
   const seen = observe(program, order);
   let known: ((e: Scalar) => boolean) | undefined;
   const crisp = (e: Scalar): boolean => (known ??= crispness(order))(e); // few programs ask
@@ -127,11 +138,7 @@ function crispness(order: readonly Node[]): (e: Scalar) => boolean {
     if (e.fn.digits === "read" || e.fn.operands.every((d) => d === "i32" || d === "bool")) return true; // whole numbers
     return e.fn.digits === "kept" && e.operands.every((x) => scalars.get(x)!);
   };
-  const crisp = (root: Scalar): boolean => {
-    for (const e of scalarOrder([root], (x) => (scalars.has(x) ? [] : operandsOf(x))))
-      if (!scalars.has(e)) scalars.set(e, own(e));
-    return scalars.get(root)!;
-  };
+  const crisp = (root: Scalar): boolean => bottomUp(root, scalars, own);
   for (const x of order) {
     if (x.kind === "source") nodes.set(x, true);
     else if (x.kind === "compute")

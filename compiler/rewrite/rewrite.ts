@@ -3,7 +3,7 @@
 // Linear per round; no recursion over nodes or scalars, except where the result of one rule is the operand of the next.
 import { finalOf, historyOf, inputs, loadsIn, rootsOf, stackOf, topological, withRange } from "../graph/node.ts";
 import { mapProgram, reading, rebuildNode, rebuildScan, type RebuiltScan, type Rewriting } from "../graph/rebuild.ts";
-import { operandsOf, rebuild, scalarOrder, type OnLoad } from "../graph/scalar.ts";
+import { bottomUp, operandsOf, rebuild, type OnLoad } from "../graph/scalar.ts";
 import type { GraphProgram, Node, Result, Scalar, Scan } from "../graph/types.ts";
 import { neededByCarries, stackOutside, type Body } from "./loops.ts";
 import { match, type NodeRule, type ScalarProcedure, type ScalarRule } from "./rule.ts";
@@ -40,18 +40,14 @@ class ScalarRewriter {
   }
   /** e with all rules applied below and at it. */
   rewrite(e: Scalar): Scalar {
-    const { memo } = this;
-    const known = memo.get(e);
-    if (known) return known;
-    for (const x of scalarOrder([e], (y) => (memo.has(y) ? [] : operandsOf(y)))) {
-      if (memo.has(x)) continue;
-      let y = rebuild(x, (z) => memo.get(z)!, this.read);
-      if (y !== x) y = this.memo.get(y) ?? this.settle(y);
-      else y = this.applied(y);
-      memo.set(x, y);
-    }
-    return memo.get(e)!;
+    return this.memo.get(e) ?? bottomUp(e, this.memo, this.rewritten);
   }
+  /** x, over what its operands have become. */
+  private readonly rewritten = (x: Scalar): Scalar => {
+    const y = rebuild(x, this.known, this.read);
+    return y === x ? this.applied(y) : (this.memo.get(y) ?? this.settle(y));
+  };
+  private readonly known = (x: Scalar): Scalar => this.memo.get(x)!;
   /** Has this scalar been met, and does no rule change it? */
   isSettled(e: Scalar): boolean {
     return this.memo.get(e) === e;
@@ -100,7 +96,7 @@ export function rewriteProgram(
   changed?: (from: Node, to: Node) => void,
 ): GraphProgram {
   let now = program;
-  const settled = new WeakSet<Node>();
+  const settled = new Set<Node>();
   for (let round = 0; round < 12; round++) {
     const next = rewriteOnce(now, rules, fired, settled, keep, changed);
     if (next === now) break;
@@ -114,7 +110,7 @@ function rewriteOnce(
   program: GraphProgram,
   rules: Rules,
   fired: Fired,
-  settled: WeakSet<Node>,
+  settled: Set<Node>,
   keep: ReadonlySet<Node>,
   changed?: (from: Node, to: Node) => void,
 ): GraphProgram {
@@ -125,7 +121,7 @@ function rewriteOnce(
   const map = new Map<Node, Node>();
   const scalars = new ScalarRewriter(rules, fired, (x) => map.get(x) ?? x);
   const rewriting: NodeRewriting = {
-    scalar: (e) => scalars.rewrite(e),
+    parts: partsBy(map, (e) => scalars.rewrite(e)),
     map,
     scans: new Map(),
     stacked: stackedNodes(order),
@@ -179,12 +175,13 @@ export function replaceScalars(
   const memo = new Map<Scalar, Scalar>();
   const go = (x: Scalar): Scalar => memo.get(x)!;
   const read = reading((x) => map.get(x));
-  const rewrite = (e: Scalar): Scalar => {
-    for (const x of scalarOrder([e], (y) => (memo.has(y) ? [] : operandsOf(y))))
-      if (!memo.has(x)) memo.set(x, replace(x, go) ?? rebuild(x, go, read));
-    return go(e);
+  const rebuilt = (x: Scalar): Scalar => replace(x, go) ?? rebuild(x, go, read);
+  const rewriting: NodeRewriting = {
+    parts: partsBy(map, (e) => bottomUp(e, memo, rebuilt)),
+    map,
+    scans: new Map(),
+    stacked: stackedNodes(order),
   };
-  const rewriting: NodeRewriting = { scalar: rewrite, map, scans: new Map(), stacked: stackedNodes(order) };
   for (const x of order) {
     map.set(x, keepRange(x, rewriteNode(x, rewriting)));
   }
@@ -230,7 +227,7 @@ interface SeenScan extends RebuiltScan {
 }
 /** One walk over the nodes of a program. */
 interface NodeRewriting {
-  readonly scalar: (e: Scalar) => Scalar;
+  readonly parts: Rewriting; // what nodes are made of
   readonly map: ReadonlyMap<Node, Node>; // what nodes have become so far
   readonly scans: Map<Scan, SeenScan>;
   readonly stacked: ReadonlyMap<Scan, readonly Node[]>;
@@ -238,8 +235,13 @@ interface NodeRewriting {
 }
 function rewriteNode(x: Node, rewriting: NodeRewriting): Node {
   if (x.kind === "result") return rewriteResult(x, rewriting);
-  return rebuildNode(x, { scalar: rewriting.scalar, node: (y) => rewriting.map.get(y)!, scans: new Map() });
+  return rebuildNode(x, rewriting.parts);
 }
+const partsBy = (map: ReadonlyMap<Node, Node>, scalar: (e: Scalar) => Scalar): Rewriting => ({
+  scalar,
+  node: (x) => map.get(x)!,
+  scans: new Map(),
+});
 function rewriteResult(x: Result, { map, scans, stacked, fired }: NodeRewriting): Node {
   let s = scans.get(x.scan);
   if (!s) {
