@@ -28,7 +28,6 @@ import {
   someScalar,
   substitute,
   toF32,
-  variable,
 } from "../graph/scalar.ts";
 import { conjuncts } from "../graph/forms.ts";
 import { intervalUnder } from "../graph/verify.ts";
@@ -66,7 +65,8 @@ function filled(x: Scalar): Scalar {
   if (x.kind !== "load" || x.outside || x.tensor.kind !== "compute" || x.tensor.reduction) return x;
   return x.tensor.body.kind === "literal" ? x.tensor.body : x;
 }
-export const axesOf = (shape: Shape): Variable[] => shape.map((n, i) => variable(n, "ijlmnpqr"[i] ?? "i"));
+/** The axes of a tensor that is made: canonical, so that nothing is renamed when it is finished. */
+export const axesOf = (shape: Shape): Variable[] => shape.map((n, i) => axis(i, n));
 
 /** Of whole numbers: what the condition says of the branches bounds them, `where(k < 8, k, 0)`, where that bounds the result more closely. */
 function chosenInteger(condition: Scalar, a: Integer, b: Integer): Scalar {
@@ -234,11 +234,9 @@ export function elementwise(
     spans,
     span,
   );
-  // Canonical axes need no renaming. Scalars enter in the order that renaming makes: what does not vary first. Indices are left to it.
-  const named = operands.every((x) => x.dtype === "f32" && x.kind !== "reshape");
-  const axes = named ? shape.map((n, i) => axis(i, n)) : axesOf(shape);
+  const axes = axesOf(shape);
   const at = indicesOf(axes);
-  if (named) for (const x of operands) if (x.shape.every((n) => n === 1)) broadcastLoad(x, at);
+  for (const x of operands) if (x.shape.every((n) => n === 1)) broadcastLoad(x, at); // what does not vary enters first
   return compute(axes, undefined, f(operands.map((x) => broadcastLoad(x, at))), { span });
 }
 
@@ -255,10 +253,11 @@ export function reduceNode(name: string, x: Node, axes: readonly number[], keep:
       return reduceNode("argmax", elementwise([x, best], [span, span], span, isBest), axes, keep, span);
     }
   }
-  const all = axesOf(x.shape);
-  const over = all.filter((_, d) => axes.includes(d));
-  const output = all.filter((_, d) => !axes.includes(d));
-  const element = load(x, indicesOf(all));
+  const kept = x.shape.filter((_, d) => !axes.includes(d));
+  const own = axesOf([...kept, ...x.shape.filter((_, d) => axes.includes(d))]);
+  const [output, over] = [own.slice(0, kept.length), own.slice(kept.length)];
+  let [k, r] = [0, 0];
+  const element = load(x, indicesOf(x.shape.map((_, d) => (axes.includes(d) ? over[r++]! : output[k++]!))));
   const node = compute(output, { ...reducer(name, element, span).reduction, over }, reducer(name, element, span).body, {
     span,
   });
@@ -373,8 +372,11 @@ export function matmul(a: Node, b: Node, spans: readonly [Span, Span], span: Spa
   if (inner !== (b.shape.length > 1 ? b.shape.at(-2)! : b.shape[0]!))
     throw contraction(span, a.shape, b.shape, ...spans);
   const lead = broadcastShape([a.shape.slice(0, -2), b.shape.slice(0, -2)], spans, span);
-  const outer = axesOf(lead);
-  const [m, n, k] = [rows.map((e) => variable(e, "m")), columns.map((e) => variable(e, "n")), variable(inner, "k")];
+  const axes = axesOf([...lead, ...rows, ...columns, inner]);
+  const outer = axes.slice(0, lead.length);
+  const m = axes.slice(lead.length, lead.length + rows.length);
+  const n = axes.slice(lead.length + rows.length, -1);
+  const k = axes.at(-1)!;
   const at = (x: Node, own: readonly Variable[]): Scalar => {
     const leading = x.shape.length - own.length;
     const picked = indicesOf(outer)

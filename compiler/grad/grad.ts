@@ -97,7 +97,7 @@ function vjp(x: Node, g: Node, wanted: (node: Node) => boolean, contribute: (c: 
     case "reshape": {
       if (!wanted(x.operand)) return;
       const back = reshape(g, x.operand.shape, gradientMeta(x));
-      const p = x.operand.shape.map((n) => variable(n, "p"));
+      const p = x.operand.shape.map((n, d) => axis(d, n));
       contribute({ tensor: x.operand, unknowns: p, indices: indicesOf(p), value: load(back, p) });
       return;
     }

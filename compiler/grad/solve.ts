@@ -5,7 +5,9 @@ import { working } from "../graph/compilation.ts";
 import { compute, scatter, type Meta } from "../graph/node.ts";
 import {
   and,
+  axis,
   conjuncts,
+  constantOf,
   countAtoms,
   equalZero,
   extentInteger,
@@ -60,6 +62,8 @@ function inverse(a: number, m: number): number {
 const numeric = (n: Extent): number => (typeof n === "number" ? n : 1e6); // a run-time axis counts as long
 
 export function solve(relation: Relation): Node {
+  const plain = sumOfOthers(relation);
+  if (plain) return plain;
   const output = relation.shape.map((n) => variable(n, "p"));
   const unknowns = new Set(relation.unknowns.filter((v) => v.extent !== 1));
   const [placed, open] = placeBare(relation, output, unknowns);
@@ -205,6 +209,26 @@ export function solve(relation: Relation): Node {
   return compute(output, { op: "sum", over }, body, relation.meta);
 }
 
+/** Where every index is an unknown by itself and nothing guards the value: the sum over the other unknowns. Its axes need no renaming. */
+function sumOfOthers({ shape, unknowns, indices, value, meta }: Relation): Node | undefined {
+  if (isGuard(value) || factorsOf(value).some(isZeroOutside)) return undefined;
+  const others = new Set(unknowns.filter((v) => v.extent !== 1));
+  const map = new Map<Scalar, Scalar>();
+  const name = (v: Variable, position: number): Variable => {
+    const own = axis(position, v.extent);
+    if (own !== v) map.set(v, own);
+    return own;
+  };
+  const output: Variable[] = [];
+  for (const [d, e] of indices.entries()) {
+    if (shape[d] === 1 && constantOf(e) === 0) output.push(axis(d, 1));
+    else if (e.kind === "variable" && e.extent === shape[d] && others.delete(e)) output.push(name(e, d));
+    else return undefined;
+  }
+  const over = [...others].map((v, i) => name(v, shape.length + i));
+  const tidied = tidy(map.size ? substitute(value, map) : value, over);
+  return compute(output, { op: "sum", over: tidied.over }, tidied.body, meta);
+}
 /** An index that is an unknown by itself is the output's axis: all of these are put in at once. Also the dimensions that are left. */
 function placeBare(
   { shape, indices, value }: Relation,
@@ -222,14 +246,10 @@ function placeBare(
   return [{ indices: indices.map(go), value: go(value) }, open];
 }
 
+const factorsOf = (x: Scalar): Scalar[] => (isCall(x, "mul") ? x.operands.flatMap(factorsOf) : [x]);
 /** `x[..] ?? 0` as a factor becomes x[..] under range guards: only guards can be solved, tightened and merged. */
 function openBareFactors(value: Scalar, guards: Scalar[]): Scalar {
-  const factors: Scalar[] = [];
-  const split = (x: Scalar): void => {
-    if (isCall(x, "mul")) x.operands.forEach(split);
-    else factors.push(x);
-  };
-  split(value);
+  const factors = factorsOf(value);
   if (!factors.some(isZeroOutside)) return value;
   return factors
     .map((x) => {

@@ -216,7 +216,7 @@ function indexOf({ part, span }: Placed, axis: number, of: Brackets, output: Var
       checkIndex(part.index, part.fromEnd ?? false, span, axis, of);
       return part.index;
     case "tensor": {
-      const axes = axesOf(part.ids.shape);
+      const axes = part.ids.shape.map((n) => variable(n)); // of each such part its own
       output.push(...axes);
       const index = load(part.ids, indicesOf(axes)) as Integer;
       checkIndex(index, false, span, axis, of);
