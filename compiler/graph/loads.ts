@@ -129,6 +129,7 @@ function throughReshape(operand: Node, shape: Shape, indices: readonly Integer[]
 }
 /** Number of distinct floor and mod atoms of a scalar. */
 export function countAtoms(e: Scalar): number {
+  if (e.kind === "variable") return 0;
   let n = 0;
   visit(e, (x) => {
     if (x.kind === "floor_div" || x.kind === "modulo") n += 1;

@@ -52,10 +52,8 @@ export function someScalar(roots: readonly Scalar[], is: (x: Scalar) => boolean)
     const x = stack.pop()!;
     if (seen.has(x)) continue;
     if (is(x)) return true;
-    const operands = operandsOf(x);
-    if (!operands.length) continue;
     seen.add(x);
-    stack.push(...operands);
+    stack.push(...operandsOf(x));
   }
   return false;
 }

@@ -2,7 +2,7 @@
 // axes alone (masks, iotas), and views (slices, transposed and broadcast reads), whose indices compose in normal form.
 import { memoised } from "../graph/compilation.ts";
 import { bodyAt } from "../graph/node.ts";
-import { countAtoms, isCall, load, operandsOf, someScalar, visit } from "../graph/scalar.ts";
+import { countAtoms, isCall, load, operandsOf, someScalar } from "../graph/scalar.ts";
 import type { Compute, Integer, Load, Node, Scalar } from "../graph/types.ts";
 import type { ScalarProcedure } from "./rule.ts";
 
@@ -11,13 +11,11 @@ const isPlain = (x: Scalar): x is Load & { readonly tensor: Compute } =>
 
 /** A few integer operations, comparisons and constants: no load, no draw, no function. */
 export const isFormula = memoised((body: Scalar): boolean => {
-  let known = true;
   let size = 0;
-  visit(body, (x) => {
+  return !someScalar([body], (x) => {
     size += x.kind === "literal" || x.kind === "variable" ? 0 : 1;
-    if (x.kind === "load" || x.kind === "random" || (x.kind === "call" && x.fn.cost !== "alu")) known = false;
+    return size > 8 || x.kind === "load" || x.kind === "random" || (x.kind === "call" && x.fn.cost !== "alu");
   });
-  return known && size <= 8;
 });
 const readsData = (indices: readonly Integer[]): boolean =>
   someScalar(indices, (x) => x.kind === "load" || x.kind === "random" || x.kind === "call");

@@ -17,7 +17,6 @@ import {
   isNormal,
   mul,
   operandsOf,
-  scalarOrder,
   someScalar,
 } from "../graph/scalar.ts";
 import type { GraphProgram, Node, Scalar } from "../graph/types.ts";
@@ -50,30 +49,29 @@ function observe(program: GraphProgram, order: readonly Node[]): ReadonlyMap<Sca
   const nodes = new Map<Node, Seen>();
   const scalars = new Map<Scalar, Seen>();
   let changed = true;
-  const see = <T extends Node | Scalar>(map: Map<T, Seen>, x: T, how: Seen): void => {
-    if ((map.get(x) ?? 0) >= how) return;
-    map.set(x, how);
+  const see = (x: Node, how: Seen): void => {
+    if ((nodes.get(x) ?? 0) >= how) return;
+    nodes.set(x, how);
     changed = true;
   };
-  for (const o of program.outputs) see(nodes, o.node, 1);
-  for (const u of program.updates) see(nodes, u.value, 1);
+  for (const o of program.outputs) see(o.node, 1);
+  for (const u of program.updates) see(u.value, 1);
+  /** A scalar and what is below it, as far as they have not been seen so before. */
   const look = (root: Scalar, how: Seen): void => {
-    const own = new Map<Scalar, Seen>([[root, how]]);
-    const pass = (x: Scalar, h: Seen): void => void ((own.get(x) ?? -1) < h && own.set(x, h));
-    for (const e of scalarOrder([root]).reverse()) {
-      const h = own.get(e) ?? 0;
-      see(scalars, e, h);
+    const stack: [e: Scalar, how: Seen][] = [[root, how]];
+    while (stack.length) {
+      const [e, h] = stack.pop()!;
+      const before = scalars.get(e);
+      if (before !== undefined && before >= h) continue;
+      scalars.set(e, h);
       if (e.kind === "load") {
-        see(nodes, e.tensor, h);
-        for (const i of e.indices) pass(i, 2);
-        if (e.outside) pass(e.outside, h);
-      } else if (e.kind === "select") {
-        pass(e.condition, 2);
-        pass(e.then, h);
-        pass(e.otherwise, h);
-      } else if (e.kind === "call")
-        for (const x of e.operands) pass(x, e.fn.digits === "read" ? 2 : e.fn.digits ? h : 0);
-      else for (const x of operandsOf(e)) pass(x, 2); // integers and conditions
+        see(e.tensor, h);
+        for (const i of e.indices) stack.push([i, 2]);
+        if (e.outside) stack.push([e.outside, h]);
+      } else if (e.kind === "select") stack.push([e.condition, 2], [e.then, h], [e.otherwise, h]);
+      else if (e.kind === "call")
+        for (const x of e.operands) stack.push([x, e.fn.digits === "read" ? 2 : e.fn.digits ? h : 0]);
+      else for (const x of operandsOf(e)) stack.push([x, 2]); // integers and conditions
     }
   };
   const looked = new Map<Node, Seen>(); // bodies, as they were seen last
@@ -86,15 +84,15 @@ function observe(program: GraphProgram, order: readonly Node[]): ReadonlyMap<Sca
       if (x.kind === "compute" || x.kind === "scatter") looked.set(x, how);
       switch (x.kind) {
         case "reshape":
-          see(nodes, x.operand, how);
+          see(x.operand, how);
           break;
         case "result":
-          if (x.of.kind === "stack") see(nodes, x.of.node, how);
-          else see(nodes, x.scan.carries[x.of.carry]!.next, how);
+          if (x.of.kind === "stack") see(x.of.node, how);
+          else see(x.scan.carries[x.of.carry]!.next, how);
           for (const c of x.scan.carries) {
             const here = Math.max(nodes.get(c.incoming) ?? 0, nodes.get(c.next) ?? 0) as Seen;
-            see(nodes, c.next, here);
-            see(nodes, c.initial, here);
+            see(c.next, here);
+            see(c.initial, here);
           }
           break;
         case "compute": {
@@ -119,7 +117,7 @@ function observe(program: GraphProgram, order: readonly Node[]): ReadonlyMap<Sca
           x satisfies never;
       }
     }
-    for (const u of program.updates) see(nodes, u.value, nodes.get(u.target) ?? 0);
+    for (const u of program.updates) see(u.value, nodes.get(u.target) ?? 0);
   }
   return scalars;
 }

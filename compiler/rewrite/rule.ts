@@ -47,6 +47,19 @@ export function look(x: Scalar): Scalar {
   if (!found) known.set(x, (found = bodyAt(x.tensor, x.indices)));
   return found;
 }
+/** Does a load stand for a call of another function than the pattern's? Read at variables alone, a body only names its axes otherwise: one need not look. */
+function isOfOther({ tensor, indices }: Load, pattern: Pattern): boolean {
+  return (
+    pattern.kind === "call" &&
+    tensor.kind === "compute" &&
+    tensor.body.kind === "call" &&
+    tensor.body.fn.name !== pattern.fn &&
+    indices.every(
+      (e, d) =>
+        tensor.shape[d] === 1 || (e.kind === "variable" && e.extent === tensor.shape[d] && indices.indexOf(e) === d),
+    )
+  );
+}
 /** Bindings under which the pattern is x; a name that occurs twice stands for one scalar. Commutative operands match in both orders. */
 export function match(pattern: Pattern, x: Scalar, bound: Bindings = {}): Bindings | undefined {
   switch (pattern.kind) {
@@ -70,7 +83,7 @@ export function match(pattern: Pattern, x: Scalar, bound: Bindings = {}): Bindin
         : undefined;
     case "through": {
       const direct = match(pattern.of, x, bound);
-      if (direct || x.kind !== "load") return direct;
+      if (direct || x.kind !== "load" || isOfOther(x, pattern.of)) return direct;
       const behind = look(x);
       return behind === x ? undefined : match(pattern, behind, bound);
     }
