@@ -10,14 +10,12 @@ import type { Compute, DType, Integer, Node, Scalar, Shape, Variable } from "./t
 
 /** The node with another body over its own axes; canonical variables serve as loop variables. */
 export function withBody(node: Compute, body: Scalar): Node {
-  const axes = [...node.shape, ...(node.reduction?.extents ?? [])].map((n, i) => axis(i, n));
-  const rank = node.shape.length;
-  return compute(
-    axes.slice(0, rank),
-    node.reduction && { op: node.reduction.op, over: axes.slice(rank), ties: node.reduction.ties },
-    body,
-    { span: node.span, label: node.label, range: node.range },
-  );
+  const { output, over } = ownAxes(node);
+  return compute(output, node.reduction && { op: node.reduction.op, over, ties: node.reduction.ties }, body, {
+    span: node.span,
+    label: node.label,
+    range: node.range,
+  });
 }
 /** A node's body over fresh variables; axes of extent 1 are the constant 0 in it, their variables are unused. */
 export function instantiate(node: Compute): { output: Variable[]; over: Variable[]; body: Scalar } {
@@ -30,8 +28,11 @@ export function instantiate(node: Compute): { output: Variable[]; over: Variable
 }
 /** The node's own loop variables: canonical, which serve as well as fresh ones. */
 export function ownAxes(node: Compute): { output: Variable[]; over: Variable[] } {
-  const axes = [...node.shape, ...(node.reduction?.extents ?? [])].map((n, i) => axis(i, n));
-  return { output: axes.slice(0, node.shape.length), over: axes.slice(node.shape.length) };
+  const { shape, reduction } = node;
+  return {
+    output: shape.map((n, i) => axis(i, n)),
+    over: reduction ? reduction.extents.map((n, i) => axis(shape.length + i, n)) : [],
+  };
 }
 /** Variables as indices: an axis of one element is read at 0. */
 export const indicesOf = (variables: readonly Variable[]): Integer[] =>

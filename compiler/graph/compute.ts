@@ -31,7 +31,7 @@ export function compute(
   body: Scalar,
   meta: Meta = {},
 ): Node {
-  const unit = [...output, ...(reduction?.over ?? [])].filter((v) => v.extent === 1);
+  const unit = [...body.variables].filter((v) => v.extent === 1 && (output.includes(v) || reduction?.over.includes(v)));
   if (unit.length) body = substitute(body, new Map(unit.map((v) => [v, integer(0)])));
   // nothing to compute, or nothing to compute it from: no load is left
   if (output.some((v) => v.extent === 0)) return finish(output, undefined, nothing(reduction?.op, body.dtype, 0), meta);

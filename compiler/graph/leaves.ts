@@ -1,6 +1,6 @@
 // Scalars without operands, and what every constructor needs of its operands: their free variables and the scans that they belong to.
 import { largestF32 } from "../scalar/range.ts";
-import { working } from "./compilation.ts";
+import { remembered, working } from "./compilation.ts";
 import { reachOfLiteral } from "./masks.ts";
 import type {
   Dim,
@@ -18,13 +18,20 @@ import type {
 
 const noVariables: VariableSet = new Set();
 const noScans: ScanSet = new Set();
-/** a and what else is in b; a itself where it contains b: sets stay few. */
+const unions = remembered<ReadonlySet<unknown>, Map<ReadonlySet<unknown>, ReadonlySet<unknown>>>();
+/** a and what else is in b; a itself where it contains b, and one set for two that met before: sets stay few. */
 export function union<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): ReadonlySet<T> {
   if (b === a || !b.size) return a;
   if (!a.size) return b;
-  let own: Set<T> | undefined;
-  for (const x of b) if (!a.has(x)) (own ??= new Set(a)).add(x);
-  return own ?? a;
+  let more = false;
+  for (const x of b) more ||= !a.has(x);
+  if (!more) return a;
+  const known = unions();
+  let own = known.get(a);
+  if (!own) known.set(a, (own = new Map()));
+  let both = own.get(b) as ReadonlySet<T> | undefined;
+  if (!both) own.set(b, (both = new Set([...a, ...b])));
+  return both;
 }
 export function variablesOf(parts: readonly Scalar[]): VariableSet {
   let all = noVariables;

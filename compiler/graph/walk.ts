@@ -116,7 +116,7 @@ export const inputs = memoised((node: Node): readonly Node[] => {
       return [node.operand];
     case "compute":
     case "scatter":
-      return [...new Set(loadsIn(node).map((l) => l.tensor))];
+      return tensorsRead(loadsIn(node));
     case "result": {
       const own = node.of.kind === "stack" ? [node.of.node] : [];
       return [...new Set([...node.scan.carries.flatMap((c) => [c.initial, c.next]), ...own])];
@@ -149,7 +149,11 @@ function loadsOf(roots: readonly Scalar[]): Load[] {
   return found;
 }
 /** Distinct tensors loaded by these scalars. */
-export const tensorsOf = (roots: readonly Scalar[]): Node[] => [...new Set(loadsOf(roots).map((l) => l.tensor))];
+export const tensorsOf = (roots: readonly Scalar[]): readonly Node[] => tensorsRead(loadsOf(roots));
+function tensorsRead(loads: readonly Load[]): readonly Node[] {
+  const tensors = loads.map((l) => l.tensor);
+  return tensors.length > 1 ? [...new Set(tensors)] : tensors;
+}
 /** Inputs before users; `stop` does not look below a node. */
 export function topological(
   roots: readonly Node[],

@@ -95,7 +95,27 @@ export function match(pattern: Pattern, x: Scalar, bound: Bindings = {}): Bindin
       return pattern satisfies never;
   }
 }
+/** Does a pattern that would not match fail already at its root? Asked of all operands before any is bound. */
+function fails(pattern: Pattern, x: Scalar): boolean {
+  switch (pattern.kind) {
+    case "any":
+      return false;
+    case "number":
+      return x.kind !== "literal";
+    case "call":
+      return x.kind !== "call" || x.fn.name !== pattern.fn;
+    case "select":
+      return x.kind !== "select";
+    case "through":
+      return x.kind === "load" ? isOfOther(x, pattern.of) : fails(pattern.of, x);
+    case "where":
+      return fails(pattern.of, x);
+    default:
+      return pattern satisfies never;
+  }
+}
 function matchAll(patterns: readonly Pattern[], xs: readonly Scalar[], bound: Bindings): Bindings | undefined {
+  for (let i = 0; i < patterns.length; i++) if (fails(patterns[i]!, xs[i]!)) return undefined;
   let found: Bindings | undefined = bound;
   for (let i = 0; i < patterns.length && found; i++) found = match(patterns[i]!, xs[i]!, found);
   return found;
