@@ -1,6 +1,6 @@
 // Whole-array operations as graph nodes: broadcasting, reductions, slices, concatenation, products.
 import type { Span } from "../../grammar/diagnostic.ts";
-import { compute, elementCount, indicesOf, reshape } from "../graph/node.ts";
+import { compute, elementCount, indicesOf, reshape, sameShape } from "../graph/node.ts";
 
 import {
   and,
@@ -189,6 +189,8 @@ function wholePower(x: Scalar, n: number, span: Span): Scalar {
 
 /** Operands of the highest rank fix the shape, and between them an axis known to be 1 stretches; one of lower rank is aligned at the right. */
 export function broadcastShape(shapes: readonly Shape[], spans: readonly Span[], span: Span): Shape {
+  const [first = []] = shapes;
+  if (shapes.every((shape) => sameShape(shape, first))) return first;
   let result: Shape = [];
   let from = 0;
   shapes.forEach((shape, k) => {

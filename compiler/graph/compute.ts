@@ -37,8 +37,9 @@ export function compute(
   if (output.some((v) => v.extent === 0)) return finish(output, undefined, nothing(reduction?.op, body.dtype, 0), meta);
   if (reduction?.over.some((v) => v.extent === 0))
     return finish(output, undefined, nothing(reduction.op, body.dtype, emptyValues[reduction.op]), meta);
-  let over = (reduction?.over ?? []).filter((v) => v.extent !== 1);
-  let op = reduction?.op;
+  if (!reduction) return finish(output, undefined, working().options.outside ? asOutside(body) : body, meta);
+  let over = reduction.over.filter((v) => v.extent !== 1);
+  let op: ReductionOp | undefined = reduction.op;
   if (op === "sum") {
     if (body.dtype === "bool") throw new InternalError("sum of bool");
     const spread = sumOfMasks(output, over, body, meta);
@@ -55,7 +56,7 @@ export function compute(
   } else if (op === "max" || op === "min") {
     over = over.filter((v) => body.variables.has(v));
     if (!over.length) op = undefined;
-    else if (reduction!.ties !== "first" && body.dtype === "f32" && !isExact(body))
+    else if (reduction.ties !== "first" && body.dtype === "f32" && !isExact(body))
       body = materialised([...output, ...over], body, meta);
   } else if (op === "prod") {
     if (!over.length) op = undefined;
@@ -64,7 +65,7 @@ export function compute(
     body = integer(0);
   }
   if (working().options.outside && (op === "sum" || op === undefined) && isGuard(body)) body = asOutside(body);
-  return finish(output, op && { op, over, ties: reduction!.ties ?? "share" }, body, meta);
+  return finish(output, op && { op, over, ties: reduction.ties ?? "share" }, body, meta);
 }
 
 const emptyValues: Readonly<Record<ReductionOp, number>> = {

@@ -22,7 +22,7 @@ import {
 import { closuresOf } from "../evaluate/closures.ts";
 import { evaluateBy } from "../evaluate/order.ts";
 import { tidy } from "../graph/tidy.ts";
-import type { Compute, Integer, Load, Node, Scalar, Source, Variable } from "../graph/types.ts";
+import type { Compute, Extent, Integer, Load, Node, Scalar, Source, Variable } from "../graph/types.ts";
 import { isFormula } from "./loads.ts";
 import { look, type NodeRule } from "./rule.ts";
 
@@ -41,8 +41,9 @@ export const nodes: readonly NodeRule[] = [
     name: "broadcast-of-smaller",
     exact: true,
     rewrite: (x) => {
-      const kept = x.shape.map((n, i) => n === 1 || x.body.variables.has(axis(i, n)));
-      if (kept.every(Boolean) || (!x.reduction && (x.body.kind === "load" || isFormula(x.body)))) return undefined;
+      const isKept = (n: Extent, i: number): boolean => n === 1 || x.body.variables.has(axis(i, n));
+      if (x.shape.every(isKept) || (!x.reduction && (x.body.kind === "load" || isFormula(x.body)))) return undefined;
+      const kept = x.shape.map(isKept);
       const { output, over, body } = instantiate(x);
       const own = output.filter((_, i) => kept[i]);
       const small = compute(own, x.reduction && { op: x.reduction.op, over, ties: x.reduction.ties }, body, metaOf(x));

@@ -226,8 +226,11 @@ function indexOf({ part, span }: Placed, axis: number, of: Brackets, output: Var
       return part satisfies never;
   }
 }
-const isWithin = (index: Integer, n: Extent): boolean =>
-  provedNonNegative(index) && provedNonNegative(isub(iadd(extentInteger(n), -1), index));
+function isWithin(index: Integer, n: Extent): boolean {
+  const { low, high } = interval(index);
+  if (typeof n === "number" && low >= 0 && high < n) return true;
+  return provedNonNegative(index) && provedNonNegative(isub(iadd(extentInteger(n), -1), index));
+}
 /**
  * Is e never negative, given that a data set has rows enough to train on? Where only the run knows how many those are, the host sees to it that they are
  * at least so many.
