@@ -53,7 +53,7 @@ test("a one-hot that is summed is a read, and a read of data differentiates to a
   expect(check("f(w: f32[4, 3], y: i32[5] in 0..4) = grad(sum((one_hot(y, 4) @ w)^2), wrt: w)")).toMatchInlineSnapshot(`
     "%0[i, j]: f32[5, 3] = w[y[i], j]
     %1[i, j]: f32[5, 3] = %0[i, j] * 2
-    %2[i, j]: f32[5, 4] = select(j == y[i], 1, 0)
+    %2[i, j]: f32[5, 4] = select(y[i] == j, 1, 0)
     d_w[i, j]: f32[4, 3] = sum(k < 5) %2[k, i] * %1[k, j]"
   `);
 });
@@ -72,7 +72,7 @@ test("the gradient of cross entropy is the softmax minus the one-hot", () => {
     %1[i, j]: f32[5, 3] = exp(z'1[i, j])
     %2[i]: f32[5] = sum(k < 3) %1[i, k]
     %3[i]: f32[5] = 0.2 / %2[i]
-    d_lp[i, j]: f32[5, 3] = select(j == y[i], -0.2, 0)
+    d_lp[i, j]: f32[5, 3] = select(y[i] == j, -0.2, 0)
     d_z[i, j]: f32[5, 3] = d_lp[i, j] + %1[i, j] * %3[i]"
   `);
 });
