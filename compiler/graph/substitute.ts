@@ -16,7 +16,7 @@ export function substitute(
   memo: Map<Scalar, Scalar> = new Map(),
 ): Scalar {
   const replaced = onLoad ? undefined : variablesIn(map);
-  if (replaced) return substituteVariables(e, map, replaced, memo);
+  if (replaced) return replaced.length ? substituteVariables(e, map, replaced, memo) : e;
   for (const [x, to] of map) memo.set(x, to);
   const go = (x: Scalar): Scalar => memo.get(x)!;
   return bottomUp(e, memo, (x) => rebuild(x, go, onLoad));
@@ -50,12 +50,12 @@ function mentions(e: Scalar, variables: readonly Variable[]): boolean {
   for (const v of variables) if (e.variables.has(v)) return true;
   return false;
 }
-/** The keys, if all are loop variables. */
+/** The keys that become something else, if all keys are loop variables. */
 function variablesIn(map: ReadonlyMap<Scalar, Scalar>): Variable[] | undefined {
   const found: Variable[] = [];
-  for (const x of map.keys()) {
+  for (const [x, to] of map) {
     if (x.kind !== "variable" || x.scans.size) return undefined; // the step of a scan is no free variable
-    found.push(x);
+    if (x !== to) found.push(x);
   }
   return found;
 }
