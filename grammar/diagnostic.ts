@@ -50,14 +50,25 @@ export class InternalError extends Error {
 
 /** 1-based line and column of an offset. */
 export function position(file: SourceFile, offset: number): { line: number; column: number } {
-  let line = 1;
-  let lineStart = 0;
-  for (let i = file.text.indexOf("\n"); i >= 0 && i < offset; i = file.text.indexOf("\n", i + 1)) {
-    line += 1;
-    lineStart = i + 1;
+  const starts = lineStarts(file);
+  let [line, after] = [0, starts.length];
+  while (after - line > 1) {
+    const middle = (line + after) >> 1;
+    if (starts[middle]! <= offset) line = middle;
+    else after = middle;
   }
-  return { line, column: offset - lineStart + 1 };
+  return { line: line + 1, column: offset - starts[line]! + 1 };
 }
+function lineStarts(file: SourceFile): readonly number[] {
+  let starts = startsOf.get(file);
+  if (!starts) {
+    starts = [0];
+    for (let i = file.text.indexOf("\n"); i >= 0; i = file.text.indexOf("\n", i + 1)) starts.push(i + 1);
+    startsOf.set(file, starts);
+  }
+  return starts;
+}
+const startsOf = new WeakMap<SourceFile, number[]>();
 
 /** `name:line` of a span, as in "model.dlm:7". */
 export function place(span: Span): string {
