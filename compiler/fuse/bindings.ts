@@ -1,7 +1,7 @@
 // How many buffers a kernel binds. In: nodes that one launch computes. Out: the memory that it reads and writes.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf, sameShape, tensorsOf } from "../graph/node.ts";
-import { integer } from "../graph/scalar.ts";
+import { holdsLoad, integer } from "../graph/scalar.ts";
 import type { Node } from "../graph/types.ts";
 import type { Home } from "./group.ts";
 import { fromMemory, homeOf, homesOf } from "./homes.ts";
@@ -31,8 +31,11 @@ export const isReadOutside = (f: Fusion, x: Node, inside: ReadonlySet<Node>): bo
   f.flat?.views.has(x) === true || isOutput(f, x) || [...readersOf(f, x)].some((y) => !inside.has(y)) || isCopied(f, x);
 const boundFor = (f: Fusion, y: Node): Node => baseOf(homeOf(f, y)?.memory ?? y);
 /** Where something is written may be data. */
-const boundByHome = (f: Fusion, h: Home, x: Node): Node[] =>
-  [h.memory, ...tensorsOf(h.at(x.shape.map(() => integer(0))).map((e) => fromMemory(f, e)))].map(baseOf);
+function boundByHome(f: Fusion, h: Home, x: Node): readonly Node[] {
+  const data = h.at(x.shape.map(() => integer(0))).filter(holdsLoad);
+  const read = data.length ? tensorsOf(data.map((e) => fromMemory(f, e))) : [];
+  return [h.memory, ...read].map(baseOf);
+}
 /** ... that the node alone binds, or a copy of it. */
 const boundAlone = (f: Fusion, x: Node, reads: readonly Node[], homes: readonly Home[]): Set<Node> =>
   new Set([...reads.map((y) => boundFor(f, y)), ...homes.flatMap((h) => boundByHome(f, h, x))]);

@@ -1,6 +1,6 @@
 // What lies in memory: decides for every node of a program whether it is stored or computed where it is read, and answers what a stored
 // node then reads and computes.
-import { memoised, ownCompilation } from "../graph/compilation.ts";
+import { memoised, ownCompilation, remembered } from "../graph/compilation.ts";
 import { baseOf, bodyAt, inputs, loadsIn } from "../graph/node.ts";
 import { inRange, operandsOf, scalarOrder, select, substitute, visit } from "../graph/scalar.ts";
 import type { Compute, Extent, Integer, Load, Node, Scalar, Scatter, Shape } from "../graph/types.ts";
@@ -12,19 +12,25 @@ import type { Target } from "../kernel/target.ts";
 export const estimate = (n: Extent): number => (typeof n === "number" ? n : 64);
 export const sizeOf = (shape: Shape): number => shape.reduce<number>((p, n) => p * estimate(n), 1);
 /** The shape without axes of extent 1. */
-export const coreOf = (shape: Shape): Shape => shape.filter((n) => n !== 1);
+export const coreOf = (shape: Shape): Shape => (shape.includes(1) ? shape.filter((n) => n !== 1) : shape);
 const corePositions = (shape: Shape): number[] => shape.flatMap((n, i) => (n === 1 ? [] : [i]));
 
-/** Rough cost of one evaluation of a scalar, in loads; `of` gives the cost of a load. */
-function costOf(body: Scalar, of: (l: Load) => number): number {
-  let cost = 0;
+/** What one evaluation of a scalar takes: how many loads, and a rough cost of all else, in loads. */
+const workOf = memoised((body: Scalar): { readonly loads: number; readonly arithmetic: number } => {
+  let loads = 0;
+  let arithmetic = 0;
   visit(body, (e) => {
-    if (e.kind === "load") cost += of(e);
-    else if (e.kind === "random") cost += 10;
-    else if (e.kind === "call") cost += functionCost(e.fn);
-    else if (e.kind === "select" || e.kind === "floor_div" || e.kind === "modulo") cost += 0.1;
+    if (e.kind === "load") loads++;
+    else if (e.kind === "random") arithmetic += 10;
+    else if (e.kind === "call") arithmetic += functionCost(e.fn);
+    else if (e.kind === "select" || e.kind === "floor_div" || e.kind === "modulo") arithmetic += 0.1;
   });
-  return cost;
+  return { loads, arithmetic };
+});
+/** Cost of one evaluation of a body, in loads. */
+export function bodyCost(body: Scalar): number {
+  const { loads, arithmetic } = workOf(body);
+  return loads + arithmetic;
 }
 
 /** By the row's class, and by the length of the helper that it calls. */
@@ -33,23 +39,22 @@ function functionCost(fn: ScalarFunction): number {
   if (!fn.helpers) return own;
   return fn.helpers.reduce((sum, h) => sum + (prelude[h]?.code.length ?? 0) / 250, own);
 }
+const depths = remembered<Scalar, number>();
 function depthOf(body: Scalar): number {
-  const depths = new Map<Scalar, number>();
-  let deepest = 0;
-  for (const e of scalarOrder([body])) {
-    deepest = 1 + operandsOf(e).reduce((most, x) => Math.max(most, depths.get(x)!), 0);
-    depths.set(e, deepest);
-  }
-  return deepest; // the body is the last
+  const known = depths();
+  for (const e of known.has(body) ? [] : scalarOrder([body], (x) => (known.has(x) ? [] : operandsOf(x))))
+    if (!known.has(e)) known.set(e, 1 + operandsOf(e).reduce((most, x) => Math.max(most, known.get(x)!), 0));
+  return known.get(body)!;
 }
-/** Cost of one evaluation of a body, in loads. */
-export const bodyCost = (body: Scalar): number => costOf(body, () => 1);
-
-/** Of a load in a node's body, in loads: a number that does not change along the last axis is loaded once a row. (A place makes a gather of what is read there.) */
-function loadCost(x: Compute, l: Load): number {
+/**
+ * Of the loads in a node's body, one by one, in loads: a number that does not change along the last axis is loaded once a row. (A place makes a gather of
+ * what is read there.)
+ */
+const loadCosts = memoised((x: Compute): readonly number[] => {
   const last = x.shape.findLastIndex((n) => n !== 1);
-  return last < 0 || l.dtype !== "f32" || [...l.variables].some((v) => v.position === last) ? 1 : oncePerRow;
-}
+  const isAlong = (l: Load): boolean => [...l.variables].some((v) => v.position === last);
+  return loadsIn(x).map((l) => (last < 0 || l.dtype !== "f32" || isAlong(l) ? 1 : oncePerRow));
+}, ownCompilation);
 const oncePerRow = 0.1;
 
 /** What is stored, by two passes: where a node is read often, and where what it writes out has become too much. `wide` is not. */
@@ -121,7 +126,7 @@ function storeWhatRepeats(c: Choosing): void {
     if (!isPointwise(x)) continue;
     if (!stored.has(x) && !wide.has(x)) {
       const total = timesEvaluated(c, x);
-      const cost = costOf(x.body, (l) => loadCost(x, l));
+      const cost = loadCosts(x).reduce((sum, n) => sum + n, workOf(x.body).arithmetic);
       if (isWorthStoring(cost, total, x)) stored.add(x);
       else evaluations.set(x, total);
     }
@@ -131,23 +136,28 @@ function storeWhatRepeats(c: Choosing): void {
 /** Producers first, with what is really written out. */
 function storeWhatIsLarge(c: Choosing): void {
   const { order, stored, limits, leaves, wide } = c;
+  // of what is not stored
   const costs = new Map<Node, number>();
-  const depths = new Map<Node, number>(); // of what is written out
+  const depths = new Map<Node, number>();
   for (const x of order) {
     if (x.kind !== "compute") continue;
-    const cost = costOf(
-      x.body,
-      (l) => loadCost(x, l) * (stored.has(baseOf(l.tensor)) ? 1 : (costs.get(l.tensor) ?? 1)),
-    );
+    if (!stored.has(x)) {
+      let cost = workOf(x.body).arithmetic;
+      let depth = 0;
+      const own = loadCosts(x);
+      for (const [i, { tensor }] of loadsIn(x).entries()) {
+        const isStored = stored.has(baseOf(tensor));
+        cost += own[i]! * (isStored ? 1 : (costs.get(tensor) ?? 1));
+        if (!isStored) depth = Math.max(depth, depths.get(tensor) ?? 0);
+      }
+      depth += depthOf(x.body);
+      const isLarge = cost > limits.longestBody || depth > limits.deepest / 4;
+      if (!wide.has(x) && (isLarge || isWorthStoring(cost, timesEvaluated(c, x), x))) stored.add(x);
+      costs.set(x, cost);
+      depths.set(x, depth);
+    }
+    if (stored.has(x) && c.inputsOf(x).every((y) => stored.has(baseOf(y)))) continue;
     const own = leavesOf(c, x);
-    const depth = loadsIn(x).reduce(
-      (most, l) => Math.max(most, stored.has(baseOf(l.tensor)) ? 0 : (depths.get(l.tensor) ?? 0)),
-      0,
-    );
-    depths.set(x, depth + depthOf(x.body));
-    const isLarge = cost > limits.longestBody || depths.get(x)! > limits.deepest / 4;
-    if (!stored.has(x) && !wide.has(x) && (isLarge || isWorthStoring(cost, timesEvaluated(c, x), x))) stored.add(x);
-    costs.set(x, cost);
     leaves.set(x, wide.has(x) || inputs(x).some((y) => wide.has(y)) ? own : fewEnough(c, x, own));
   }
 }
@@ -180,12 +190,14 @@ function boundBy(leaves: ReadonlySet<Node>): number {
   return wide + Number(wide < leaves.size);
 }
 function iterationsOf(user: Node): number {
-  if (user.kind === "compute") return sizeOf([...user.shape, ...(user.reduction?.extents ?? [])]);
+  if (user.kind === "compute") return sizeOf(user.shape) * sizeOf(user.reduction?.extents ?? []);
   if (user.kind === "scatter") return sizeOf(user.over) * estimate(user.shape[0] ?? 1);
   return sizeOf(user.shape);
 }
 function countLoads(user: Node, x: Node): number {
-  return Math.max(1, loadsIn(user).filter((l) => l.tensor === x).length);
+  let count = 0;
+  for (const l of loadsIn(user)) if (l.tensor === x) count++;
+  return Math.max(1, count);
 }
 
 /** Memory that a node reads once its pointwise inputs are written out. */
@@ -214,9 +226,6 @@ export function inlinedReads(x: Node, stored: ReadonlySet<Node>): readonly Node[
 export class Inliner {
   private readonly stored: Pick<ReadonlySet<Node>, "has">;
   private readonly computes = new Map<Compute, Compute>();
-  private readonly costs = new Map<Node, number>();
-  private readonly arithmeticCosts = new Map<Compute, number>();
-  private readonly depths = new Map<Compute, number>();
   constructor(stored: Pick<ReadonlySet<Node>, "has">) {
     this.stored = stored;
   }
@@ -248,22 +257,15 @@ export class Inliner {
     return { ...x, value: this.scalar(x.value), indices: x.indices.map((e) => this.scalar(e) as Integer) };
   }
   cost(x: Node): number {
-    let found = this.costs.get(x);
-    if (found === undefined)
-      this.costs.set(x, (found = x.kind === "compute" ? costOf(this.compute(x).body, () => 1) : 1));
-    return found;
+    return x.kind === "compute" ? bodyCost(this.compute(x).body) : 1;
   }
   /** How deep the functions of a body lie within one another. */
   depth(x: Compute): number {
-    let found = this.depths.get(x);
-    if (found === undefined) this.depths.set(x, (found = depthOf(this.compute(x).body)));
-    return found;
+    return depthOf(this.compute(x).body);
   }
   /** Cost of what a body computes, loads left out: what an epilogue repeats for every element of a register tile. */
   arithmeticCost(x: Compute): number {
-    let found = this.arithmeticCosts.get(x);
-    if (found === undefined) this.arithmeticCosts.set(x, (found = costOf(this.compute(x).body, () => 0)));
-    return found;
+    return workOf(this.compute(x).body).arithmetic;
   }
 }
 
