@@ -26,10 +26,11 @@ const most = 8;
 /** The tensor's pieces, where it is made of such: what a piece reads of its size it reads in its own order, so that one kernel may compute both. */
 export function piecesOf(x: Node): readonly Piece[] | undefined {
   if (x.kind !== "compute" || x.reduction) return undefined;
-  for (let d = x.shape.length - 1; d >= 0; d--) {
+  const limits = limitsIn(x.body);
+  for (let d = x.shape.length - 1; d >= 0 && limits.length; d--) {
     const n = x.shape[d]!;
     if (typeof n !== "number") continue;
-    const cuts = cutsOf(x.body, d, n);
+    const cuts = cutsAmong(limits, d, n);
     const size = Math.min(...cuts);
     if (!cuts.size || n % size || n / size > most || cuts.size !== n / size - 1 || [...cuts].some((c) => c % size))
       continue;
@@ -39,30 +40,35 @@ export function piecesOf(x: Node): readonly Piece[] | undefined {
   const whole = renamed(x);
   return whole && [whole];
 }
-/** Where along axis d the formula changes: at the ends of what is guarded, if the guard asks for nothing else. */
-function cutsOf(body: Scalar, d: number, n: number): Set<number> {
-  const cuts = new Set<number>();
-  /** e >= 0 holds on one side of a cut; e may count blocks of the axis. */
-  const cut = (e: Integer): void => {
-    const [term, ...others] = termsOf(e);
-    if (!term || others.length || Math.abs(term[1]) !== 1) return;
-    const [of, sign] = term;
-    const [inner, block] = of.kind === "floor_div" ? [of.operand, of.divisor] : [of, 1];
-    const [own, ...more] = termsOf(inner);
-    if (!own || more.length || own[0].kind !== "variable" || own[0].position !== d || own[1] !== 1) return;
-    const at = (sign === 1 ? -constantPart(e) : constantPart(e) + 1) * block - constantPart(inner);
-    if (at > 0 && at < n) cuts.add(at);
-  };
+/** What has to be 0 or more where the formula is one of its two. */
+function limitsIn(body: Scalar): Integer[] {
+  const limits: Integer[] = [];
   visit(body, (e) => {
-    if (e.kind === "non_negative") cut(e.operand);
-    if (e.kind === "equal_zero") for (const side of [e.operand, isub(0, e.operand)]) cut(side);
+    if (e.kind === "non_negative") limits.push(e.operand);
+    if (e.kind === "equal_zero") limits.push(e.operand, isub(0, e.operand));
     if (e.kind !== "load" || !e.outside) return;
     e.indices.forEach((index, i) => {
       const extent = e.tensor.shape[i]!;
-      cut(index);
-      if (typeof extent === "number") cut(isub(extent - 1, index));
+      limits.push(index);
+      if (typeof extent === "number") limits.push(isub(extent - 1, index));
     });
   });
+  return limits;
+}
+/** Where along axis d of n the formula changes: at the ends of what is guarded, if the guard asks for nothing else. */
+function cutsAmong(limits: readonly Integer[], d: number, n: number): Set<number> {
+  const cuts = new Set<number>();
+  for (const e of limits) {
+    // e >= 0 holds on one side of a cut; e may count blocks of the axis
+    const [term, ...others] = termsOf(e);
+    if (!term || others.length || Math.abs(term[1]) !== 1) continue;
+    const [of, sign] = term;
+    const [inner, block] = of.kind === "floor_div" ? [of.operand, of.divisor] : [of, 1];
+    const [own, ...more] = termsOf(inner);
+    if (!own || more.length || own[0].kind !== "variable" || own[0].position !== d || own[1] !== 1) continue;
+    const at = (sign === 1 ? -constantPart(e) : constantPart(e) + 1) * block - constantPart(inner);
+    if (at > 0 && at < n) cuts.add(at);
+  }
   return cuts;
 }
 /** The formula on one stretch: maybe a node that is there already. */

@@ -65,7 +65,7 @@ export function stateOf(
   isInitial: boolean,
 ): Fusion {
   const pieces = new Map<Node, readonly Piece[]>();
-  const cutting: Cutting = { program, flat, found, pieces, ownersOf: new Map() };
+  const cutting: Cutting = { program, flat, found, pieces, ownersOf: new Map(), uncut: new Set(found.uncut) };
   const inputsIn = (x: Node): readonly Node[] => inputsOf({ flat, pieces }, x);
   let order: readonly Node[] = topological(rootsOf(program), undefined, inputsIn);
   const scans = scanMemory(order);
@@ -168,10 +168,11 @@ interface Cutting {
   readonly found: Found;
   readonly pieces: Map<Node, readonly Piece[]>;
   readonly ownersOf: Map<Node, Node[]>;
+  readonly uncut: Set<Node>; // what is looked at no more
 }
 /** Tensors whose pieces are computed where they fit. The order with the pieces in it, or undefined where there was nothing to cut. */
 function cutIntoPieces(
-  { program, flat, found, pieces, ownersOf }: Cutting,
+  { program, flat, pieces, ownersOf, uncut }: Cutting,
   order: readonly Node[],
   stored: ReadonlySet<Node>,
   scans: ReadonlyMap<Scan, unknown>,
@@ -182,7 +183,8 @@ function cutIntoPieces(
   const known = new Set(order);
   const result: Node[] = [];
   for (const x of order) {
-    const own = stored.has(x) && !pieces.has(x) && !found.uncut.has(x) && !hasPlace(x) ? piecesOf(x) : undefined;
+    const isOpen = stored.has(x) && !pieces.has(x) && !uncut.has(x);
+    const own = isOpen && !hasPlace(x) ? piecesOf(x) : undefined;
     if (own?.every(({ node }) => innermost(node, scans) === innermost(x, scans) && !hasPlace(node))) {
       pieces.set(x, own);
       for (const { node } of own) {
@@ -190,7 +192,7 @@ function cutIntoPieces(
         if (!known.has(node)) result.push(node);
         known.add(node);
       }
-    }
+    } else if (isOpen) uncut.add(x);
     result.push(x);
   }
   return pieces.size > before ? result : undefined;
