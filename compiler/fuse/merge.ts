@@ -25,8 +25,9 @@ function joiner(f: Fusion): TryJoin {
   return (a, b) => {
     const versions = a.version * 65536 + b.version;
     if (refused.get(a)?.get(b) === versions) return false;
-    const domain = fits(f, [...a.nodes, ...b.nodes]);
-    if (!domain || reaches(a, b)) {
+    const nodes = computesOf(f, [...a.nodes, ...b.nodes]);
+    const domain = nodes && mergedDomain(nodes);
+    if (!domain || reaches(a, b) || !fits(f, nodes, domain)) {
       // a way round stays one until a part of it joins a or b
       if (!refused.has(a)) refused.set(a, new Map());
       refused.get(a)!.set(b, versions);
@@ -73,14 +74,13 @@ function mergeClusters(f: Fusion, groups: readonly Group[]): void {
     for (const x of cluster) seen.add(x);
     if (cluster.size < 3 || !convex(cluster)) continue;
     for (const [first, ...rest] of cutToFit(f, [...cluster])) {
-      const domain = fits(
+      const all = inOrder(
         f,
-        inOrder(
-          f,
-          [first!, ...rest].flatMap((x) => x.nodes),
-        ),
+        [first!, ...rest].flatMap((x) => x.nodes),
       );
-      if (domain) for (const x of rest) join(f, first!, x, domain);
+      const nodes = computesOf(f, all);
+      const domain = nodes && mergedDomain(nodes);
+      if (domain && fits(f, nodes, domain)) for (const x of rest) join(f, first!, x, domain);
     }
   }
 }
@@ -136,8 +136,8 @@ function mergeSiblings(f: Fusion, groups: readonly Group[], tryJoin: TryJoin): v
       if (!a.alive) continue;
       for (let j = i + 1; j < Math.min(list.length, i + furthestSibling); j++) {
         const b = list[j]!;
-        if (!b.alive || !areSiblings(kin[i]!, kin[j]!, a.domain) || reaches(a, b) || reaches(b, a)) continue;
-        if (!a.after.has(b) && !b.after.has(a) && tryJoin(a, b)) kin[i] = kinOf(f, a);
+        if (!b.alive || a.after.has(b) || b.after.has(a) || !areSiblings(kin[i]!, kin[j]!, a.domain)) continue;
+        if (!reaches(b, a) && tryJoin(a, b)) kin[i] = kinOf(f, a);
       }
     }
   }
@@ -182,21 +182,21 @@ const meet = <T>(a: ReadonlySet<T>, b: ReadonlySet<T>): boolean => {
 
 // ---- what fits
 
-/** The domain of one kernel that computes all of these, or undefined where one launch cannot. */
-function fits(f: Fusion, all: readonly Node[]): Shape | undefined {
-  const nodes = all.filter((x): x is Compute => x.kind === "compute");
-  if (nodes.length < all.length || nodes.length > f.limits.mostNodes) return undefined;
-  const domain = mergedDomain(nodes);
-  if (!domain) return undefined;
+/** The same nodes, if there are not too many for a kernel and no others among them. */
+const computesOf = ({ limits }: Fusion, nodes: readonly Node[]): readonly Compute[] | undefined =>
+  nodes.length <= limits.mostNodes && nodes.every((x) => x.kind === "compute") ? nodes : undefined;
+/** Can one launch over this domain compute all of these? */
+function fits(f: Fusion, nodes: readonly Compute[], domain: Shape): boolean {
   const exact = nodes.every((x) => coreOf(x.shape).length === domain.length); // no rows
-  const isGood =
+  return (
     epilogueFits(f, nodes, exact) &&
     (exact || rowsFit(f, nodes, domain)) &&
     (domain.length > 0 || !exact || longSums(f, nodes) < 2) &&
     !unsafeStates(f, nodes, domain).some((s) => !f.found.notInPlace.has(s)) &&
     handsOn(f, nodes, domain, exact) &&
-    depthOf(f, nodes, new Map()) <= f.limits.deepest;
-  return isGood && boundBy(f, nodes).size <= f.target.storageBuffers ? domain : undefined;
+    depthOf(f, nodes, new Map()) <= f.limits.deepest &&
+    boundBy(f, nodes).size <= f.target.storageBuffers
+  );
 }
 /** How deep the formulas of nodes are: those of values that are handed on hold those of the values themselves. `depths`: of nodes before, and then of these. */
 function depthOf(f: Fusion, nodes: readonly Node[], depths: Map<Node, number>): number {

@@ -10,27 +10,28 @@ import {
   integer,
   load,
   local,
-  scalarOrder,
   select,
   substitute,
   variable,
+  visit,
 } from "../graph/scalar.ts";
 import type { Compute, Integer, Node, Reduction, Scalar, Scatter, Shape, Variable } from "../graph/types.ts";
 import type { KernelStep } from "../kernel/graph.ts";
 import { isReadOutside } from "./bindings.ts";
 import type { Group, Home } from "./group.ts";
 import { purposeOf, purposeText } from "./purpose.ts";
-import { fromMemory, homesOf, isAmongNumbers } from "./homes.ts";
+import { fromMemory, homeOf, homesOf, isAmongNumbers } from "./homes.ts";
 import type { Folded, KernelSpec, Stage, Store } from "../kernel/kernel.ts";
 import { wgslName } from "../wgsl/names.ts";
 import { keepRoundings } from "./rounding.ts";
-import type { Fusion } from "./state.ts";
+import { readsOf, type Fusion } from "./state.ts";
 
 const letters = "ijlmnpqr";
 
 export function specify(f: Fusion, g: Group): KernelStep {
   const axes = g.domain.map((n, i) => variable(n, letters[i] ?? "i"));
-  const w: Writing = { f, g, axes, stages: [], stores: [], shared: new Map(), values: new Map() };
+  const inside = new Set(g.nodes);
+  const w: Writing = { f, g, inside, axes, stages: [], stores: [], shared: new Map(), values: new Map() };
   for (const x of g.nodes) {
     if (x.kind === "scatter") writeScatter(w, x);
     else if (x.kind === "compute" && x.reduction) writeReduction(w, x, x.reduction);
@@ -59,6 +60,7 @@ export function specify(f: Fusion, g: Group): KernelStep {
 interface Writing {
   readonly f: Fusion;
   readonly g: Group;
+  readonly inside: ReadonlySet<Node>; // the group's nodes
   readonly axes: readonly Variable[];
   readonly stages: Stage[];
   readonly stores: Store[];
@@ -78,6 +80,9 @@ function indicesOf({ axes }: Writing, shape: Shape): { readonly at: Integer[]; r
   });
   return { at, extra };
 }
+/** Is all that x reads in memory of its own? */
+const readsAsIs = ({ f, values }: Writing, x: Node): boolean =>
+  readsOf(f, x).every((y) => !values.has(y) && !homeOf(f, y));
 /** An expression over memory and over values of the kernel. */
 function inKernel({ f, values }: Writing, e: Scalar): Scalar {
   return fromMemory(f, e, (l, indices, outside) => (outside ? undefined : values.get(l.tensor)?.(indices)));
@@ -86,8 +91,8 @@ function inKernel({ f, values }: Writing, e: Scalar): Scalar {
 const placesIn = (w: Writing, home: Home, own: readonly Integer[]): readonly Integer[] =>
   home.at(own).map((e) => (holdsLoad(e) ? (inKernel(w, e) as Integer) : e));
 function store(w: Writing, x: Node, at: readonly Integer[], over: readonly Variable[], value: Scalar): void {
-  const { f, g, stores } = w;
-  if (g.kind === "kernel" && !isRead(f, x, g)) return; // only this kernel reads it
+  const { f, g, inside, stores } = w;
+  if (g.kind === "kernel" && !isRead(f, x, inside)) return; // only this kernel reads it
   for (const h of homesOf(f, x)) stores.push({ target: h.memory, over, indices: placesIn(w, h, at), value });
 }
 /** A sum over all that might be added to an element. An axis that is an index by itself is the output's axis; the others are searched. */
@@ -120,18 +125,23 @@ function writeReduction(w: Writing, x: Compute, { op, extents }: Reduction): voi
   const own = [...at, ...over];
   const map = new Map([...x.shape, ...extents].map((n, i) => [axis(i, n) as Scalar, own[i]!] as const));
   const result = local(wgslName(x.label ?? op), x.dtype);
-  w.stages.push({ local: result, op, over, value: inKernel(w, substitute(w.f.inliner.compute(x).body, map)) });
+  const value = substitute(w.f.inliner.compute(x).body, map);
+  w.stages.push({ local: result, op, over, value: readsAsIs(w, x) ? value : inKernel(w, value) });
   w.values.set(x, () => result);
   store(w, x, at, [], result);
 }
 function writePointwise(w: Writing, x: Compute): void {
   const { at, extra } = indicesOf(w, x.shape);
   const written = w.f.inliner.compute(x);
+  const asIs = readsAsIs(w, x);
   const known = new Map<string, Scalar>(); // what is read at one place by many is written once
   const valueAt = (indices: readonly Integer[]): Scalar => {
     const key = indices.map((e) => e.id).join();
     let value = known.get(key);
-    if (!value) known.set(key, (value = inKernel(w, bodyAt(written, indices))));
+    if (!value) {
+      const body = bodyAt(written, indices);
+      known.set(key, (value = asIs ? body : inKernel(w, body)));
+    }
     return value;
   };
   w.values.set(x, valueAt);
@@ -143,18 +153,19 @@ function writeCopy(w: Writing, { from, home }: NonNullable<Group["copy"]>): void
   w.stores.push({ target: home.memory, over: extra, indices: placesIn(w, home, at), value });
 }
 /** Does anything but the kernel itself read it? A slot among the numbers alone is no reader. */
-export const isRead = (f: Fusion, x: Node, g: Group): boolean =>
-  f.homes.get(x)?.some((h) => !isAmongNumbers(h)) === true || isReadOutside(f, x, new Set(g.nodes));
+export const isRead = (f: Fusion, x: Node, inside: ReadonlySet<Node>): boolean =>
+  f.homes.get(x)?.some((h) => !isAmongNumbers(h)) === true || isReadOutside(f, x, inside);
 /** Stages whose result reaches a store. */
-function liveStages(stages: readonly Stage[], stores: readonly Store[]): Stage[] {
+function liveStages(stages: readonly Stage[], stores: readonly Store[]): readonly Stage[] {
+  if (!stages.length) return stages;
   const used = new Set<Scalar>();
-  for (const s of stores) for (const e of scalarOrder([s.value, ...s.indices])) used.add(e);
+  const use = (e: Scalar): void => visit(e, () => undefined, used);
+  for (const s of stores) for (const e of [s.value, ...s.indices]) use(e);
   const result: Stage[] = [];
-  for (let i = stages.length - 1; i >= 0; i--) {
-    const s = stages[i]!;
+  for (const s of stages.toReversed()) {
     if (!used.has(s.local)) continue;
     result.unshift(s);
-    for (const e of scalarOrder([s.value])) used.add(e);
+    use(s.value);
   }
   return result;
 }

@@ -136,7 +136,7 @@ function store(
   value: Scalar,
 ): void {
   const { f, g, stores } = w;
-  if (!isRead(f, x, g)) return; // only this step reads it
+  if (!isRead(f, x, new Set(g.nodes))) return; // only this step reads it
   const at = x.shape.map((n, i) => (n === 1 ? integer(0) : (map.get(axis(i, n)) as Integer)));
   for (const h of homesOf(f, x)) {
     const indices = h.at(at).map((e) => (holdsLoad(e) ? (inStep(w, e) as Integer) : e));
