@@ -1,7 +1,7 @@
 // Streams: tensors that are never whole in memory. A softmax between two contractions needs its scores only a tile at a time: what reduces them (a fold)
 // computes them anew where it reads them. In: the nodes of a program. Out: which tensors are computed in their readers (`wide`), and how each fold
 // runs over them: `row`, the axis that workgroups take tiles of; `stream`, the reduced axis that they walk.
-import { inputs, loadsIn } from "../graph/node.ts";
+import { inputs, loadsIn, topological } from "../graph/node.ts";
 import {
   axis,
   inRange,
@@ -83,7 +83,7 @@ export interface Circle {
 }
 /** The softmaxes of a program: where a maximum is taken. */
 export function circlesIn(order: readonly Node[], users: Users, kept: ReadonlySet<Node>): readonly Circle[] {
-  const reaches = order.flatMap((x) => (isWideContraction(x) && !kept.has(x) ? (reachOf(x, users, kept) ?? []) : []));
+  const reaches = nearMaxima(order, users, kept).flatMap((x) => reachOf(x, users, kept) ?? []);
   const union = <T>(parts: readonly Circle[], of: (c: Circle) => ReadonlySet<T>): Set<T> =>
     new Set(parts.flatMap((p) => [...of(p)]));
   return connected(reaches).flatMap((parts) => {
@@ -102,15 +102,50 @@ function reachOf(contraction: Compute, users: Users, kept: ReadonlySet<Node>): C
   const picks = new Set<Compute>();
   for (const x of wide)
     for (const u of users.get(x) ?? []) {
-      if (u.kind !== "compute" || u.scans.size !== contraction.scans.size) return undefined;
-      if (u.reduction) {
-        if (u.reduction.op !== "sum" && u.reduction.op !== "max") return undefined;
-        reductions.add(u);
-      } else if (isKnown(u) && readsWhole(u, x) && !kept.has(u)) wide.add(u);
-      else if (isKnown(u) && sizeOf(u.shape) * 2 <= sizeOf(x.shape)) picks.add(u);
-      else return undefined;
+      const role = roleOf(u, x, kept);
+      if (!role) return undefined;
+      if (role === "reduction") reductions.add(u as Compute);
+      else if (role === "wide") wide.add(u);
+      else picks.add(u as Compute);
     }
   return reductions.size ? { contractions: new Set([contraction]), wide, reductions, picks } : undefined;
+}
+/** What a user of x is to it, if x may be wide with such a user. */
+function roleOf(u: Node, x: Node, kept: ReadonlySet<Node>): "reduction" | "wide" | "pick" | undefined {
+  if (u.kind !== "compute" || u.scans.size !== x.scans.size) return undefined;
+  if (u.reduction) return u.reduction.op === "sum" || u.reduction.op === "max" ? "reduction" : undefined;
+  if (isKnown(u) && readsWhole(u, x) && !kept.has(u)) return "wide";
+  return isKnown(u) && sizeOf(u.shape) * 2 <= sizeOf(x.shape) ? "pick" : undefined;
+}
+const isMaximum = (x: Node): boolean => x.kind === "compute" && x.reduction?.op === "max";
+/** The contractions that share what is wide with a maximum, directly or through others: what the others reach, as a residual sum, may go on through all layers. */
+function nearMaxima(order: readonly Node[], users: Users, kept: ReadonlySet<Node>): readonly Compute[] {
+  if (!order.some(isMaximum)) return [];
+  const wideUsers = new Map<Node, readonly Node[]>();
+  const open = new Set<Node>(); // what reaches a user that it must not have
+  const look = (x: Node): readonly Node[] => {
+    const own: Node[] = [];
+    for (const u of users.get(x) ?? []) {
+      const role = roleOf(u, x, kept);
+      if (!role) open.add(x);
+      else if (role === "wide") own.push(u);
+    }
+    wideUsers.set(x, own);
+    return own;
+  };
+  const all = order.filter(isWideContraction).filter((x) => !kept.has(x));
+  for (const x of topological(all, undefined, look)) if (wideUsers.get(x)!.some((u) => open.has(u))) open.add(x);
+  const closed = all.filter((x) => !open.has(x));
+  const neighbours = new Map<Node, Node[]>();
+  const near = new Set<Node>();
+  for (const x of topological(closed, undefined, (y) => wideUsers.get(y)!)) {
+    const own = wideUsers.get(x)!;
+    neighbours.set(x, [...own]);
+    for (const u of own) neighbours.get(u)!.push(x);
+    if (users.get(x)?.some(isMaximum)) near.add(x);
+  }
+  for (const x of near) for (const y of neighbours.get(x)!) near.add(y);
+  return closed.filter((x) => near.has(x));
 }
 /** Is every element of u made of one of x, and the other way round? */
 const readsWhole = (u: Compute, x: Node): boolean =>
