@@ -28,8 +28,12 @@ export function liveRanges(steps: readonly Step[]): LiveRange[] {
         walk(s.body, [...loops, [at, at + Math.max(0, count(s.body) - 1)]]);
         continue;
       }
-      const note = (node: Node, write: boolean): void =>
-        void uses.set(node, [...(uses.get(node) ?? []), { at, loops, write }]);
+      const note = (node: Node, write: boolean): void => {
+        const use = { at, loops, write };
+        const own = uses.get(node);
+        if (own) own.push(use);
+        else uses.set(node, [use]);
+      };
       for (const n of s.reads) note(n, false);
       for (const n of s.writes) note(n, true);
       at++;
@@ -60,12 +64,13 @@ export function assignSlots(
 ): { slotOf: Map<Node, number>; bytes: number[] } {
   const slotOf = new Map<Node, number>();
   const bytes: number[] = [];
-  const held: LiveRange[][] = [];
+  const held: LiveRange[][] = []; // by slot, in the order of time
   const order = ranges.map((r, i) => ({ r, i, size: bytesOf(r.node) })).sort((a, b) => b.size - a.size || a.i - b.i);
   for (const { r, size } of order) {
     let best = -1;
     for (let k = 0; k < bytes.length; k++) {
-      if (held[k]!.some((o) => r.first <= o.last && o.first <= r.last)) continue;
+      const next = held[k]![placeIn(held[k]!, r)];
+      if (next && next.first <= r.last) continue;
       // a tiny tensor does not take a large slot out of use for others of its size
       if (best < 0 || bytes[k]! < bytes[best]!) best = k;
     }
@@ -74,26 +79,41 @@ export function assignSlots(
       bytes.push(size);
       held.push([]);
     }
-    held[best]!.push(r);
+    held[best]!.splice(placeIn(held[best]!, r), 0, r);
     slotOf.set(r.node, best);
   }
   return { slotOf, bytes };
 }
-/** Brute force: nothing is read before it is written, and no two tensors of one slot are alive at once. */
+/** How many of these, which do not meet, end before r begins. */
+function placeIn(held: readonly LiveRange[], r: LiveRange): number {
+  let [low, high] = [0, held.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (held[middle]!.last < r.first) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+/** Nothing is read before it is written, and no two tensors of one slot are alive at once. */
 export function verifySlots(ranges: readonly LiveRange[], slotOf: ReadonlyMap<Node, number>): void {
   const early = ranges.find((r) => !r.written);
   if (early) throw new InternalError(`memory: ${early.node.label ?? early.node.kind} is read before it is written`);
   const sharing = new Map<number, LiveRange[]>();
   for (const r of ranges) {
     const slot = slotOf.get(r.node);
-    if (slot !== undefined) sharing.set(slot, [...(sharing.get(slot) ?? []), r]);
+    if (slot === undefined) continue;
+    const own = sharing.get(slot);
+    if (own) own.push(r);
+    else sharing.set(slot, [r]);
   }
-  for (const list of sharing.values())
-    for (const a of list)
-      for (const b of list) {
-        if (a.node !== b.node && a.first <= b.last && b.first <= a.last)
-          throw new InternalError(
-            `memory: ${a.node.label ?? a.node.kind} and ${b.node.label ?? b.node.kind} share a buffer and are alive at once`,
-          );
-      }
+  for (const list of sharing.values()) {
+    let before: LiveRange | undefined;
+    for (const r of list.sort((a, b) => a.first - b.first)) {
+      if (before && r.first <= before.last)
+        throw new InternalError(
+          `memory: ${before.node.label ?? before.node.kind} and ${r.node.label ?? r.node.kind} share a buffer and are alive at once`,
+        );
+      before = r;
+    }
+  }
 }
