@@ -47,7 +47,7 @@ export function specKey(spec: KernelSpec, layout: Layout = byType): SpecKey {
     return `t${number(scan!)}:${scan!.count}`;
   };
   const scalar = (root: Scalar): string => {
-    for (const e of scalarOrder([root])) {
+    for (const e of known.has(root) ? [] : scalarOrder([root], (x) => (known.has(x) ? [] : operandsOf(x)))) {
       if (known.has(e)) continue;
       const own = operandsOf(e).map((x) => known.get(x));
       let text: string;

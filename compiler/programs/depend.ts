@@ -70,24 +70,24 @@ class Stretches {
   }
   add(nodes: ReadonlySet<Node>): void {
     for (const x of nodes) {
-      const { memory } = this.placeOf(x);
-      const own = this.known.get(memory);
-      if (own) own.push(this.of(x));
-      else this.known.set(memory, [this.of(x)]);
+      const place = this.placeOf(x);
+      const own = this.known.get(place.memory);
+      if (own) own.push(stretchOf(x, place));
+      else this.known.set(place.memory, [stretchOf(x, place)]);
     }
   }
   meet(nodes: ReadonlySet<Node>): boolean {
     for (const x of nodes) {
-      const own = this.known.get(this.placeOf(x).memory);
+      const place = this.placeOf(x);
+      const own = this.known.get(place.memory);
       if (!own) continue;
-      const [from, to] = this.of(x);
+      const [from, to] = stretchOf(x, place);
       if (own.some(([a, b]) => a < to && from < b)) return true;
     }
     return false;
   }
-  private of(x: Node): readonly [number, number] {
-    const { offset } = this.placeOf(x);
-    const size = elementCount(x.shape); // NaN where only the run knows it
-    return [offset, size >= 0 ? offset + size : Infinity];
-  }
+}
+function stretchOf(x: Node, { offset }: Place): readonly [number, number] {
+  const size = elementCount(x.shape); // NaN where only the run knows it
+  return [offset, size >= 0 ? offset + size : Infinity];
 }
