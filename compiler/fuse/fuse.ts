@@ -10,7 +10,7 @@ import type { FusedStep, KernelGraph } from "../kernel/graph.ts";
 import type { Target } from "../kernel/target.ts";
 import { smallestKernelsFit } from "./bindings.ts";
 import type { Flattened } from "./flat.ts";
-import { link, sorted, type Group } from "./group.ts";
+import { link, putInOrder, sorted, type Group } from "./group.ts";
 import { makeHomes } from "./homes.ts";
 import { antiEdges, unsafeStates, writtenStates } from "./in-place.ts";
 import { merge } from "./merge.ts";
@@ -65,6 +65,7 @@ function level(f: Fusion, scan: Scan | undefined): FusedStep[] {
   const { groups, groupOf } = groupsOf(f, scan);
   const readBy = linkReaders(f, groups, groupOf);
   if (!scan) antiEdges(f, groups, readBy);
+  putInOrder(groups);
   mergeStreams(f, groups);
   merge(f, groups);
   if (!scan) checkInPlace(f, groups);
@@ -87,7 +88,7 @@ function groupsOf(f: Fusion, scan: Scan | undefined): { readonly groups: Group[]
   const groupOf = new Map<Node, Group>();
   const scanGroups = new Map<Scan, Group>();
   const make = (g: Pick<Group, "kind" | "scan" | "copy" | "nodes" | "domain" | "rank">): Group => {
-    const made: Group = { ...g, before: new Set(), after: new Set(), alive: true, version: 0 };
+    const made: Group = { ...g, before: new Set(), after: new Set(), alive: true, place: NaN, version: 0 };
     groups.push(made);
     return made;
   };

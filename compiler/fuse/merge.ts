@@ -4,13 +4,14 @@ import { sameShape } from "../graph/node.ts";
 import { extentKey } from "../graph/scalar.ts";
 import type { Compute, Node, Shape } from "../graph/types.ts";
 import { boundBy } from "./bindings.ts";
-import { convex, link, reaches, type Group } from "./group.ts";
+import { convex, link, placeOfBoth, putInOrder, reaches, type Group } from "./group.ts";
 import { unsafeStates } from "./in-place.ts";
 import { partsOf, readsOf, type Fusion } from "./state.ts";
 import { aligned, coreOf, isContraction, mergedDomain, sizeOf } from "./storage.ts";
 
 export function merge(f: Fusion, groups: readonly Group[]): void {
   mergeClusters(f, groups);
+  putInOrder(groups); // the parts of a cluster may have waited for one another
   const tryJoin = joiner(f);
   mergeProducers(groups, tryJoin);
   mergeSiblings(f, groups, tryJoin);
@@ -42,6 +43,7 @@ export function join(f: Fusion, a: Group, b: Group, domain: Shape): void {
   a.nodes = inOrder(f, [...a.nodes, ...b.nodes]);
   a.domain = domain;
   a.rank = Math.min(a.rank, b.rank);
+  a.place = placeOfBoth(a, b);
   for (const p of b.before) {
     p.after.delete(b);
     if (p !== a) link(p, a);
