@@ -89,16 +89,16 @@ class Chains {
       for (const [i, k] of members.entries()) {
         const alone = this.prices.alone(k);
         const most = alone + (i ? mostLoss * target.launchNs : 0);
-        const inside = this.prices.inside(k, way.places(k), way, most);
+        const inside = this.prices.inside(k, way, most);
         if (inside >= most) break;
         gain += alone - inside;
         if (i > 0 && gain > (best?.gain ?? 0)) best = { gain, way, count: i + 1 };
       }
     }
     for (let count = best?.count ?? 0; count > 1; count--) {
-      const { placed, places: _, ...way } = best!.way;
+      const { way } = best!;
       const chosen = members.slice(0, count);
-      const step = inMemoryOfGrid({ ...way, members: chosen, body: chosen.map(placed) }, this.around);
+      const step = inMemoryOfGrid({ ...way, members: chosen, body: chosen.map(way.placed) }, this.around);
       if (step) return { step: { ...step, name: `${chosen[0]!.spec.name}_rows`, asLaunches: chosen }, members: chosen };
     }
     return undefined;
@@ -114,9 +114,7 @@ class Chains {
     return together.slice(-2).map((workgroup): Way => ({ ...tiles, each, tiled, single, workgroup }));
   }
 }
-interface Way extends Omit<OnGrid, "members" | "body">, Sharing {
-  readonly places: (k: KernelStep) => string; // of its axes among those of the rows
-}
+type Way = Omit<OnGrid, "members" | "body"> & Sharing;
 const mostLoss = 2; // launches that a kernel may cost more in the chain than alone: those behind it are to save more than that
 const shortLaunches = 1.25; // a kernel with its launch: few others are worth the search
 const rowsOfCore = 4; // fewer leave most of it idle
@@ -128,6 +126,7 @@ function tileOf(extent: number, fair: number): number {
 }
 const countOf = (rows: readonly RowAxis[]): number => rows.reduce((n, r) => n * estimate(r.extent), 1);
 
+/** A workgroup takes a tile of the rows. */
 function inTiles(single: readonly RowAxis[], tiled: RowAxis, each: number): Pick<Way, "grid" | "placed" | "places"> {
   const ones = single.map((r) => roundFor(r.extent));
   const tile = roundFor((tiled.extent as number) / each);

@@ -56,6 +56,7 @@ const furthest = 60; // steps from the first that are looked at
 /** How the workgroups of a launch share the rows. */
 export interface Sharing extends Pick<OnGrid, "grid" | "workgroup"> {
   readonly placed: (k: KernelStep) => KernelStep; // as a workgroup does it
+  readonly places: (k: KernelStep) => string; // of its axes among those of the rows
 }
 /** Prices of kernels, once for all that differ in their tensors alone. */
 export class Prices {
@@ -71,10 +72,10 @@ export class Prices {
   alone({ spec }: KernelStep): number {
     return this.once(this.keyOf(spec), () => choose(nestOf(spec), this.target).total);
   }
-  /** ns of its part of a launch, in which axes of this order share its rows; Infinity where they are `most` at least. */
-  inside(k: KernelStep, shared: string, { placed, grid, workgroup }: Sharing, most: number): number {
+  /** ns as a part of a launch; Infinity where they are `most` at least. */
+  inside(k: KernelStep, { placed, places, grid, workgroup }: Sharing, most: number): number {
     const groups = grid.reduce((n, s) => n * estimate(s.step.extent), 1);
-    const key = `${groups} ${workgroup} ${shared} ${this.keyOf(k.spec)}`;
+    const key = `${groups} ${workgroup} ${places(k)} ${this.keyOf(k.spec)}`;
     const chain = { groups, workgroup, inTurn: this.target.inTurn };
     if (most <= (this.tooMuch.get(key) ?? 0)) return Infinity;
     const ns = this.known.get(key) ?? cheapestInChain(placed(k).spec, chain, this.target, most)?.total;
