@@ -1,10 +1,10 @@
 // Builds the playground into a folder of static files: the page, the compiler as a worker, the page of a model in a frame, the examples with their data.
 // In: sources; FOLDER as argument (default: playground/dist). Out: files that any server can give.
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { colours, forPages, trainerParts } from "../compiler/cli/bundle.mjs";
+import { colours, forPages, smaller, trainerParts } from "../compiler/cli/bundle.mjs";
 import { gallery } from "./gallery.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -17,14 +17,16 @@ export async function buildPlayground(folder = join(here, "dist")) {
     writeFileSync(join(folder, path), text);
   };
   const parts = await trainerParts();
-  await build({
+  const { outputFiles } = await build({
     ...forPages,
     entryPoints: { playground: join(here, "main.ts"), worker: join(here, "work/worker.ts") },
     splitting: true,
     outdir: folder,
     outExtension: { ".js": ".mjs" },
     chunkNames: "parts/[name]-[hash]",
+    write: false,
   });
+  for (const { path, text } of outputFiles) write(relative(folder, path), await smaller(text));
   await build({
     ...forPages,
     entryPoints: [join(here, "run/trainer.ts")],
