@@ -27,12 +27,13 @@ export async function buildPlayground(folder = join(here, "dist")) {
     write: false,
   });
   for (const { path, text } of outputFiles) write(relative(folder, path), await smaller(text));
-  await build({
+  const run = await build({
     ...forPages,
     entryPoints: [join(here, "run/trainer.ts")],
     external: ["./runtime.mjs"],
-    outfile: join(folder, "run/trainer.mjs"),
+    write: false,
   });
+  write("run/trainer.mjs", await smaller(run.outputFiles[0].text));
   for (const name of ["index.html", "icon.svg"]) write(name, source(name));
   write("playground.css", colours + source("views.css") + source("playground.css"));
   const { html, css, js, mjs, svg } = parts.page;

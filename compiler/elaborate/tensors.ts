@@ -25,7 +25,7 @@ import {
   not,
   or,
   select,
-  someScalar,
+  dependsOnData,
   substitute,
   toF32,
 } from "../graph/scalar.ts";
@@ -57,9 +57,7 @@ export function sizeFrom(e: Integer, span: Span): Extent {
   throw runTimeProduct(span);
 }
 /** Does a bound stay the same in the whole run, so that it may be an axis? */
-export const isFixed = (e: Integer): boolean => !e.variables.size && !e.scans.size && !readsData(e);
-/** A formula of sizes alone is known before the run. */
-const readsData = (e: Integer): boolean => someScalar([e], (x) => x.kind === "load" || x.kind === "random");
+export const isFixed = (e: Integer): boolean => !e.variables.size && !e.scans.size && !dependsOnData(e);
 /** What every element is where all are one number, as in `zeros[8]`: an integer made of it has a range. */
 function filled(x: Scalar): Scalar {
   if (x.kind !== "load" || x.outside || x.tensor.kind !== "compute" || x.tensor.reduction) return x;

@@ -51,8 +51,23 @@ export function putInOrder(groups: readonly Group[]): void {
   for (const g of alive) g.place = NaN;
   if (order.length === alive.length) for (const [i, g] of order.entries()) g.place = i;
 }
+/** a stands for both. Where one reaches the other through a third, as within a cluster, `putInOrder` has to follow. */
+export function absorb(a: Group, b: Group): void {
+  a.place = placeOfBoth(a, b);
+  for (const p of b.before) {
+    p.after.delete(b);
+    if (p !== a) link(p, a);
+  }
+  for (const n of b.after) {
+    n.before.delete(b);
+    if (n !== a) link(a, n);
+  }
+  a.before.delete(b);
+  a.after.delete(b);
+  b.alive = false;
+}
 /** The place of two that become one, neither of which reaches the other: between what the later waits for and what waits for the earlier, which move. */
-export function placeOfBoth(a: Group, b: Group): number {
+function placeOfBoth(a: Group, b: Group): number {
   const [first, last] = a.place < b.place ? [a, b] : [b, a];
   const later = new Set(laterThan(first, last));
   if (!later.size || Number.isNaN(last.place)) return last.place;

@@ -4,7 +4,7 @@ import { sameShape } from "../graph/node.ts";
 import { extentKey } from "../graph/scalar.ts";
 import type { Compute, Node, Shape } from "../graph/types.ts";
 import { boundBy } from "./bindings.ts";
-import { convex, link, placeOfBoth, putInOrder, reaches, type Group } from "./group.ts";
+import { absorb, convex, putInOrder, reaches, type Group } from "./group.ts";
 import { unsafeStates } from "./in-place.ts";
 import { partsOf, readsOf, type Fusion } from "./state.ts";
 import { aligned, coreOf, isContraction, mergedDomain, sizeOf } from "./storage.ts";
@@ -43,20 +43,7 @@ export function join(f: Fusion, a: Group, b: Group, domain: Shape): void {
   a.nodes = inOrder(f, [...a.nodes, ...b.nodes]);
   a.domain = domain;
   a.rank = Math.min(a.rank, b.rank);
-  a.place = placeOfBoth(a, b);
-  for (const p of b.before) {
-    p.after.delete(b);
-    if (p !== a) link(p, a);
-  }
-  for (const n of b.after) {
-    n.before.delete(b);
-    if (n !== a) link(a, n);
-  }
-  a.before.delete(a);
-  a.after.delete(a);
-  a.before.delete(b);
-  a.after.delete(b);
-  b.alive = false;
+  absorb(a, b);
 }
 const inOrder = (f: Fusion, nodes: Node[]): Node[] => nodes.sort((x, y) => f.rank.get(x)! - f.rank.get(y)!);
 

@@ -2,7 +2,7 @@
 // node then reads and computes.
 import { memoised, ownCompilation, remembered } from "../graph/compilation.ts";
 import { baseOf, bodyAt, inputs, loadsIn } from "../graph/node.ts";
-import { inRange, operandsOf, scalarOrder, select, substitute, visit } from "../graph/scalar.ts";
+import { inRange, operandsOf, bottomUp, select, substitute, visit } from "../graph/scalar.ts";
 import type { Compute, Extent, Integer, Load, Node, Scalar, Scatter, Shape } from "../graph/types.ts";
 import type { ScalarFunction } from "../scalar/functions.ts";
 import { prelude } from "../wgsl/prelude.ts";
@@ -42,9 +42,7 @@ function functionCost(fn: ScalarFunction): number {
 const depths = remembered<Scalar, number>();
 function depthOf(body: Scalar): number {
   const known = depths();
-  for (const e of known.has(body) ? [] : scalarOrder([body], (x) => (known.has(x) ? [] : operandsOf(x))))
-    if (!known.has(e)) known.set(e, 1 + operandsOf(e).reduce((most, x) => Math.max(most, known.get(x)!), 0));
-  return known.get(body)!;
+  return bottomUp(body, known, (e) => 1 + operandsOf(e).reduce((most, x) => Math.max(most, known.get(x)!), 0));
 }
 /**
  * Of the loads in a node's body, one by one, in loads: a number that does not change along the last axis is loaded once a row. (A place makes a gather of

@@ -29,7 +29,7 @@ import {
   nonNegative,
   positiveModulo,
   select,
-  someScalar,
+  dependsOnData,
   substitute,
   termsOf,
   variable,
@@ -53,7 +53,6 @@ const mentions = (e: Scalar, unknowns: ReadonlySet<Variable>): boolean => {
   for (const v of e.variables) if (unknowns.has(v)) return true;
   return false;
 };
-const dependsOnData = (e: Scalar): boolean => someScalar([e], (x) => x.kind === "load" || x.kind === "random");
 function inverse(a: number, m: number): number {
   const r = positiveModulo(a, m);
   for (let x = 1; x < m; x++) if ((r * x) % m === 1) return x;

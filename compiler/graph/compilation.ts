@@ -58,7 +58,7 @@ export class Compilation {
     }
     return found;
   }
-  /** As `intern`, for what has one or two operands beside its owner: looked up by three numbers. */
+  /** As `intern`, for what has one or two operands beside its owner: looked up by three numbers. Owners are ids, or functions' numbers, which are none. */
   internPair<T>(owner: number, a: number, b: number, make: (id: number) => T): T {
     const known = this.byOperands.get(owner, a, b) as T | undefined;
     if (known !== undefined) return known;

@@ -8,5 +8,5 @@ export * from "./conditions.ts";
 export * from "./arithmetic.ts";
 export * from "./loads.ts";
 export * from "./substitute.ts";
-export { bottomUp, contains, holdsLoad, operandsOf, scalarOrder, someScalar, visit } from "./walk.ts";
+export { bottomUp, contains, dependsOnData, holdsLoad, operandsOf, scalarOrder, someScalar, visit } from "./walk.ts";
 export type { Interval } from "./types.ts";

@@ -8,7 +8,7 @@ import type { Integer, Load, Random, Scalar, ScalarBase, Variable } from "./type
 import { bottomUp, operandsOf } from "./walk.ts";
 
 export type OnLoad = (load: Load, indices: readonly Integer[], outside: Scalar | undefined) => Scalar | undefined;
-/** e with the mapped scalars replaced (outermost match wins) and loads rebuilt by `onLoad` where it answers; everything else through the constructors. */
+/** e with the mapped scalars replaced (outermost match wins) and loads rebuilt by `onLoad` where it answers; everything else through the constructors. `memo`: of this map. */
 export function substitute(
   e: Scalar,
   map: ReadonlyMap<Scalar, Scalar>,

@@ -6,6 +6,7 @@ import { inputs, rootsOf, sameShape, topological, withinProgram } from "./node.t
 import { printNode, scalarText, shapeText, type Names } from "./print.ts";
 import {
   axis,
+  bottomUp,
   conjuncts,
   extentInteger,
   greatestCommonDivisor,
@@ -448,10 +449,8 @@ const depthsOf = remembered<Scalar, number>();
 /** How deep loads are nested in a scalar: 0 for none, 2 for a[b[i]]. */
 function loadDepth(e: Scalar): number {
   const depths = depthsOf();
-  for (const x of scalarOrder([e], (y) => (depths.has(y) ? [] : operandsOf(y))))
-    if (!depths.has(x))
-      depths.set(x, operandsOf(x).reduce((most, y) => Math.max(most, depths.get(y)!), 0) + Number(x.kind === "load"));
-  return depths.get(e)!;
+  const deepest = (x: Scalar): number => operandsOf(x).reduce((most, y) => Math.max(most, depths.get(y)!), 0);
+  return bottomUp(e, depths, (x) => deepest(x) + Number(x.kind === "load"));
 }
 function checkGuards(roots: readonly Scalar[], loads: readonly Load[], holds: readonly Scalar[]): void {
   const ways = guardsAround(roots, new Set(loads), holds);

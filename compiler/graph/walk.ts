@@ -58,19 +58,19 @@ export function someScalar(roots: readonly Scalar[], is: (x: Scalar) => boolean)
   return false;
 }
 export const contains = (e: Scalar, part: Scalar): boolean => someScalar([e], (x) => x === part);
+interface Memo<T> {
+  has(e: Scalar): boolean;
+  get(e: Scalar): T | undefined;
+  set(e: Scalar, value: T): unknown;
+}
 /** What `make` gives for e and, before it, for all below that `memo` does not hold yet. */
-export function bottomUp<T>(
-  e: Scalar,
-  memo: Map<Scalar, T>,
-  make: (x: Scalar) => T,
-  operands: (x: Scalar) => readonly Scalar[] = operandsOf,
-): T {
+export function bottomUp<T>(e: Scalar, memo: Memo<T>, make: (x: Scalar) => T): T {
   const stack = [e];
   while (stack.length) {
     const x = stack[stack.length - 1]!;
     if (!memo.has(x)) {
       const size = stack.length;
-      const own = operands(x);
+      const own = operandsOf(x);
       for (let i = own.length - 1; i >= 0; i--) if (!memo.has(own[i]!)) stack.push(own[i]!);
       if (stack.length > size) continue; // operands first
       memo.set(x, make(x));
@@ -79,6 +79,8 @@ export function bottomUp<T>(
   }
   return memo.get(e)!;
 }
+/** Does it depend on memory or draws? A formula of sizes alone is known before the run. */
+export const dependsOnData = (e: Scalar): boolean => someScalar([e], (x) => x.kind === "load" || x.kind === "random");
 const withLoads = remembered<Scalar, boolean>();
 /** Does it read memory? */
 export function holdsLoad(e: Scalar): boolean {

@@ -3,7 +3,7 @@
 // Values are one or four wide: along the vector axis four neighbouring positions are one vec4.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf } from "../graph/node.ts";
-import { linear, load, operandsOf, positiveModulo, scalarOrder } from "../graph/scalar.ts";
+import { linear, load, operandsOf, positiveModulo, bottomUp } from "../graph/scalar.ts";
 import type { DType, Integer, Load, Local, Node, Random, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
 import type { ScalarFunction, WrittenAs } from "../scalar/functions.ts";
 import { shortName } from "../wgsl/names.ts";
@@ -67,17 +67,13 @@ export interface Carrier {
 /** What a scalar reads: of its parts first, so that each is looked at once. */
 const facts = new WeakMap<Scalar, { readonly loads: boolean; readonly locals: boolean }>();
 function factsOf(e: Scalar): { readonly loads: boolean; readonly locals: boolean } {
-  const known = facts.get(e);
-  if (known) return known;
-  for (const x of scalarOrder([e], (y) => (facts.has(y) ? [] : operandsOf(y)))) {
-    if (facts.has(x)) continue;
+  return bottomUp(e, facts, (x) => {
     const parts = operandsOf(x).map((y) => facts.get(y)!);
-    facts.set(x, {
+    return {
       loads: x.kind === "load" || parts.some((f) => f.loads),
       locals: x.kind === "local" || parts.some((f) => f.locals),
-    });
-  }
-  return facts.get(e)!;
+    };
+  });
 }
 export const sizeOfShape = (shape: Shape): number =>
   shape.reduce<number>((p, n) => p * (typeof n === "number" ? n : NaN), 1);

@@ -87,7 +87,7 @@ function runsOf(steps: readonly Step[], alike: readonly Member[], placeOf: (x: N
   const runs: Member[][] = [];
   const members = new Map<Step, Member>(alike.map((m) => [m.step, m]));
   let all = new Stretched(placeOf);
-  const first = steps.indexOf(alike[0]!.step);
+  const first = steps.indexOf(alike[0]!.step); // they are in the order of the steps
   const last = steps.indexOf(alike.at(-1)!.step);
   for (const s of steps.slice(first, last + 1)) {
     const member = members.get(s);

@@ -72,7 +72,7 @@ export class Prices {
   alone({ spec }: KernelStep): number {
     return this.once(this.keyOf(spec), () => choose(nestOf(spec), this.target).total);
   }
-  /** ns as a part of a launch; Infinity where they are `most` at least. */
+  /** ns as a part of a launch; `most` or more where they are not less. */
   inside(k: KernelStep, { placed, places, grid, workgroup }: Sharing, most: number): number {
     const groups = grid.reduce((n, s) => n * estimate(s.step.extent), 1);
     const key = `${groups} ${workgroup} ${places(k)} ${this.keyOf(k.spec)}`;

@@ -17,7 +17,7 @@ export const isFormula = memoised((body: Scalar): boolean => {
     return size > 8 || x.kind === "load" || x.kind === "random" || (x.kind === "call" && x.fn.cost !== "alu");
   });
 });
-const readsData = (indices: readonly Integer[]): boolean =>
+const readOrCall = (indices: readonly Integer[]): boolean =>
   someScalar(indices, (x) => x.kind === "load" || x.kind === "random" || x.kind === "call");
 /** A tensor that is another one read at other indices. */
 export function isView(node: Node): node is Compute & { readonly body: Load } {
@@ -25,7 +25,7 @@ export function isView(node: Node): node is Compute & { readonly body: Load } {
     node.kind === "compute" &&
     !node.reduction &&
     node.body.kind === "load" &&
-    !readsData(node.body.indices) &&
+    !readOrCall(node.body.indices) &&
     (!node.body.outside || operandsOf(node.body.outside).length === 0)
   );
 }
@@ -33,7 +33,7 @@ const isNegation = ({ body }: Compute): boolean =>
   isCall(body, "neg") &&
   body.operands[0]!.kind === "load" &&
   !body.operands[0]!.outside &&
-  !readsData(body.operands[0]!.indices);
+  !readOrCall(body.operands[0]!.indices);
 const atomsOf = (indices: readonly Integer[]): number => indices.reduce((sum, e) => sum + countAtoms(e), 0);
 
 /** What remains of a derivative's seed: the rules of stability match no `1 * x`. */

@@ -95,7 +95,7 @@ export function match(pattern: Pattern, x: Scalar, bound: Bindings = {}): Bindin
       return pattern satisfies never;
   }
 }
-/** Does a pattern that would not match fail already at its root? Asked of all operands before any is bound. */
+/** Do the kind or the function of x itself tell that the pattern is another one? Asked of all operands before any is bound. */
 function fails(pattern: Pattern, x: Scalar): boolean {
   switch (pattern.kind) {
     case "any":

@@ -63,6 +63,8 @@ export const alongOf = (name: string, tile: number, threads: number, quads: read
 /** Elements of its memory, or fours of them. */
 export const sizeOfBox = ({ rows, rowStride, fourRowStride }: StagedLayout): number =>
   fourRowStride ? Math.ceil(rows / 4) * fourRowStride : rows * rowStride;
+/** Steps of the reduced axis that a workgroup brings at a time, from few to many. */
+export const stagedChunks = [8, 16, 32] as const;
 /** Steps of a chunk that a tile of m and n writes out, at most: what these read from workgroup memory is on its way together. */
 export const stepsAtOnce = (rm: number, rn: number): number =>
   [16, 8].find((steps) => rm * rn * steps <= 256 && (rm + rn) * steps <= 128) ?? 4;

@@ -4,6 +4,7 @@ import type { Gpu, Target } from "../kernel/target.ts";
 import type { Part } from "./access.ts";
 import {
   alongOf,
+  stagedChunks,
   stagedLayout,
   stepsAtOnce,
   type Contraction,
@@ -112,11 +113,11 @@ export function leastOfContraction(n: Count, c: Contraction, part: Part, p: Plac
   for (const operand of c.operands) {
     const { layout, span, tile } = boxOf(operand, c, p, leastChunk);
     const { isAlongK, width } = layout;
+    const atATime = operand.isWide ? 4 : 1;
     const loads = ((steps * span) / 4 / p.workgroup) * operand.loads * (operand.isWide ? 1 : 4);
     instructions(n, "loads", loads);
     instructions(n, "other", loads * (operand.isWide ? gpu.address : gpu.fill));
-    const width4 = operand.isWide ? 16 : 4;
-    n.cache += loads * Math.max(gpu.access, (width4 * p.target.simd) / gpu.cacheBytes);
+    n.cache += loads * Math.max(gpu.access, (4 * atATime * p.target.simd) / gpu.cacheBytes);
     const stores = (steps * span) / p.workgroup / width;
     const atOnce = isAlongK || width === 4 ? 4 : 1;
     const reads = (tile * steps) / atOnce;
@@ -136,13 +137,13 @@ export function leastOfContraction(n: Count, c: Contraction, part: Part, p: Plac
       if (axes.includes(p.outerCount - 2) && axes.includes(p.outerCount - 1))
         instructions(n, "other", all, gpu.issue[cost]);
   const rounds = steps / stepsAtOnce(p.tile[p.outerCount - 2]!, p.tile[p.outerCount - 1]!);
-  const chunks = Math.ceil(steps / 32);
+  const chunks = Math.ceil(steps / stagedChunks.at(-1)!);
   instructions(n, "other", (rounds + chunks) * gpu.loop);
   n.serial += besides(n.issue - before, p, gpu);
   n.serial += rounds * gpu.workgroupLatency + chunks * gpu.barrier * Math.ceil(p.workgroup / p.target.simd);
   return gpu.stagedRegisters + fetched;
 }
-const leastChunk = 8; // steps
+const leastChunk = stagedChunks[0];
 /** What the groups issue that wait together with this one. */
 const besides = (issue: number, p: Placed, gpu: Gpu): number =>
   issue * (Math.min(gpu.inStep, Math.ceil(p.workgroup / p.target.simd)) - 1);

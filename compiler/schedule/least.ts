@@ -4,8 +4,8 @@ export interface Priced<T> {
   readonly total: number; // ns
 }
 /**
- * Parts that cannot have it are passed over, and those of nothing below `most`. `priced`: the candidates of a part; what costs more than `limit` may be
- * left out.
+ * The cheapest candidate below `most`. Parts whose bound is no less than that, or beyond the best found, are not looked at. `priced`: the candidates of a
+ * part; what costs more than `limit` may be left out.
  */
 export function cheapestOf<P, T>(
   parts: readonly P[],

@@ -44,7 +44,7 @@ export function priceOf(nest: Nest, s: Schedule, target: Target, limit = Infinit
  * No schedule with these threads and this tile of output axes costs less, whose loops have `atOnce` steps of reductions at most: what these must load and
  * add up, at the best width, and nothing else.
  */
-export function leastPrice(nest: Nest, s: Schedule, target: Target, atOnce = Infinity): Price {
+export function leastPrice(nest: Nest, s: Schedule, target: Target, atOnce: number): Price {
   const analysis = analyse(nest);
   const p = place(analysis, s, target);
   if (target.gpu) return onGpu(p, leastOnGpu(nest, p, target, atOnce));

@@ -5,7 +5,7 @@
 //   share    what no lane axis changes is loaded by one lane each and broadcast
 //   staged   on devices with fast workgroup memory: what a workgroup reads of a chunk of the reduction
 import { analyse } from "./access.ts";
-import { contractionOf, stepsAtOnce } from "./contraction.ts";
+import { contractionOf, stagedChunks, stepsAtOnce } from "./contraction.ts";
 import { canFlatten, estimate, flatNest, type Nest } from "./nest.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
 import { mostGroups } from "../kernel/sizes.ts";
@@ -28,7 +28,7 @@ const mostSteps = 8; // ... and of a longer one
 
 export const enumerate = (nest: Nest, target: Target): Candidate[] =>
   corners(nest, target).flatMap((c) => c.candidates());
-/** A corner of the space: schedules with the same threads and tile of output axes, none of which costs less than `least` of them (`leastTotal`). */
+/** A corner of the space: schedules with the same threads and tile of output axes, none of which costs less than `least` of them (`leastPrice`). */
 export interface Corner {
   readonly nest: Nest;
   readonly least: Schedule | undefined; // without: nothing is known
@@ -243,6 +243,7 @@ export function ofManyRows(nest: Nest, target: Target, workgroup: number): Corne
 function searchOf(nest: Nest, target: Target): Search {
   const f = factsOf(nest);
   const found: Corner[] = [];
+  const atOnce = f.longest <= shortReduction ? Infinity : f.windows.reduce((n, a) => n * f.extent(a), mostSteps);
   const complete: Search["complete"] = (on, outerTile) => {
     const tile: Record<string, number> = { ...outerTile };
     for (const a of f.kept) tile[a] = f.extent(a);
@@ -258,7 +259,6 @@ function searchOf(nest: Nest, target: Target): Search {
     };
     found.push({ nest, least: { ...plainSchedule, threads: on.threads, fuse: on.fuse, tile }, atOnce, candidates });
   };
-  const atOnce = f.longest <= shortReduction ? Infinity : f.windows.reduce((n, a) => n * f.extent(a), mostSteps);
   return { nest, f, target, found, along: (threads, fuse) => lanesOf(nest, f, target, threads, fuse), complete };
 }
 /** One axis on the lanes, another one in registers. */
@@ -344,7 +344,7 @@ function inWorkgroupMemory({ nest, target, found }: Search): void {
   const extent = (v: Variable): number => estimate(v.extent);
   const isFour = typeof c.n.extent === "number" && c.n.extent % 4 === 0;
   const steps = typeof c.k.extent === "number" ? c.k.extent : Infinity;
-  const chunks = [8, 16, 32].filter((chunk) => (steps % chunk === 0 || c.vanishes) && chunk < steps + 8);
+  const chunks = stagedChunks.filter((chunk) => (steps % chunk === 0 || c.vanishes) && chunk < steps + 8);
   for (const [tm, tn] of contractionThreads)
     // of tiles that cost the same, the one that is longer along n: what lies along k is held for four steps
     for (const rn of contractionTiles)

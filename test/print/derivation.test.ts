@@ -50,7 +50,7 @@ test("exclusive or: the loss by its logit, whole", () => {
     d_net.linear.add[i, j]: f32[4, 8] = d_z[i] * net.linear2.w[j] * (1 - net.linear[i, j]^2)
     d_net.linear.w[i, j]: f32[2, 8] = sum(k < 4) x[k, i] * d_net.linear.add[k, j]
     d_net.linear.b[i]: f32[8] = sum(k < 4) d_net.linear.add[k, i]
-    d_net.linear2.w[i]: f32[8, 1] = sum(k < 4) d_z[k] * net.linear[k, i]
+    d_net.linear2.w[i]: f32[8, 1] = sum(k < 4) net.linear[k, i] * d_z[k]
     d_net.linear2.b: f32[1] = sum(k < 4) d_z[k]
 
     d fit.minimize1 / d net.linear.w = d_net.linear.w

@@ -26,7 +26,7 @@ import { printExpr, printModule } from "../../compiler/wgsl/print.ts";
 import { lowerKernel } from "../../compiler/lower/lower.ts";
 import { flatNest, nestOf } from "../../compiler/schedule/nest.ts";
 import { rank } from "../../compiler/schedule/choose.ts";
-import { cheapestBy, type Sized } from "../../compiler/schedule/rowwise.ts";
+import { bytesInTurn, cheapestBy, turnsOf, type Sized } from "../../compiler/schedule/rowwise.ts";
 import { corners, enumerate } from "../../compiler/schedule/space.ts";
 import { leastPrice, priceOf } from "../../compiler/schedule/price.ts";
 import { printSchedule } from "../../compiler/schedule/schedule.ts";
@@ -237,10 +237,41 @@ test("within a launch no way of a kernel is passed over that costs less", () => 
         const launch = { workgroup, inTurn: target.workgroupMemory };
         const totalOf = ({ count, others, threads }: Sized): number =>
           (others * threads * count!.issue) / target.simd + count!.serial + 3 * count!.cache + count!.bytes;
-        const all = cheapestBy(c.spec, "all", launch, target, (o) => ("nest" in o ? totalOf(o) : 0));
-        const some = cheapestBy(c.spec, "some", launch, target, totalOf);
-        expect(some?.total, `${c.name} for ${target.name}`).toBe(all?.total);
+        const text = `${c.name} for ${workgroup} of ${target.name}`;
+        const all = cheapestBy(c.spec, `all ${workgroup}`, launch, target, (o) => ("nest" in o ? totalOf(o) : 0));
+        expect(cheapestBy(c.spec, `some ${workgroup}`, launch, target, totalOf)?.total, text).toBe(all?.total);
+        if (!all) continue;
+        const below = (most: number): number | undefined =>
+          cheapestBy(c.spec, `below ${workgroup}`, launch, target, totalOf, most)?.total;
+        expect(below(all.total), text).toBeUndefined();
+        expect(below(2 * all.total), text).toBe(all.total); // nothing was kept of what was too dear
+        expect(below(all.total), text).toBeUndefined();
       }
+});
+test("what kernels of a launch have in turn is known from their schedules", () => {
+  let some = 0;
+  for (const target of [targets["discrete"]!, targets["integrated"]!])
+    for (const c of cases) {
+      const candidates = enumerate(nestOf(overSources(c.spec)), target).filter(
+        (x) => turnsOf(x.nest, x.schedule).length,
+      );
+      for (const { nest, schedule } of candidates.filter((_, i) => i % Math.ceil(candidates.length / 8) === 0)) {
+        const { workgroupMemory } = emitKernel(
+          nest,
+          { ...layoutFor((s) => s.dtype), inTurn: (type, n) => `${type}_${n}` },
+          schedule,
+        );
+        const bytes = workgroupMemory.reduce((n, x) => n + x.bytes, 0);
+        expect(bytesInTurn([turnsOf(nest, schedule)]), `${c.name}: ${printSchedule(schedule)}`).toBe(bytes);
+        some++;
+      }
+    }
+  expect(some).toBeGreaterThan(100);
+  // the largest array of a type in one place, whatever their order in a kernel
+  const turn = (bytes: number) => ({ of: "f32 4", bytes });
+  expect(bytesInTurn([[turn(2304), turn(768)], [turn(2048), turn(1280)], [{ of: "f32 1", bytes: 512 }]])).toBe(
+    2304 + 1280 + 512,
+  );
 });
 test("schedules for lavapipe", () => {
   const first = (c: ReturnType<typeof product>): string => printSchedule(rank(nestOf(c.spec), lavapipe)[0]!.schedule);
