@@ -245,14 +245,14 @@ const productOf = (extents: Shape): Expr =>
     .reduce((product, n) => (product.text === "1" ? n : operation("*", product, n)), i32Number(1));
 /** The rounds of the grid that a workgroup does, the last fastest. */
 function roundsOf(grid: readonly Scan[], part: Expr): ReadonlyMap<Scan, Expr> {
-  let inner = 1;
-  const found = new Map<Scan, Expr>();
-  for (const [i, s] of [...grid].reverse().entries()) {
-    const quotient = inner === 1 ? part : operation("/", part, i32Number(inner));
-    found.set(s, i === grid.length - 1 ? quotient : operation("%", quotient, i32Number(s.count)));
-    inner *= s.count;
-  }
-  return found;
+  const extents = grid.map((s) => s.step.extent);
+  return new Map(
+    grid.map((s, i) => {
+      const inner = productOf(extents.slice(i + 1));
+      const quotient = inner.text === "1" ? part : operation("/", part, inner);
+      return [s, i === 0 ? quotient : operation("%", quotient, productOf([s.step.extent]))] as const;
+    }),
+  );
 }
 /** Scheduled as tensors, written as slices of their buffers. */
 function physicalNest(nest: Nest, views: ReadonlyMap<Node, View>): Nest {

@@ -2,7 +2,7 @@
 // Kernels that differ only in their tensors are lowered once.
 import { hashOfText } from "../../runtime/plan.ts";
 import { baseOf, elementCount, source } from "../graph/node.ts";
-import { literal, load, local as localScalar } from "../graph/scalar.ts";
+import { extentKey, literal, load, local as localScalar } from "../graph/scalar.ts";
 import type { Node, Scan, Source } from "../graph/types.ts";
 import type { KernelStep, LoopStep, RowwiseStep, Step, View } from "../kernel/graph.ts";
 import type { KernelSpec, Stage } from "../kernel/kernel.ts";
@@ -226,7 +226,7 @@ function regionKey(
   const { key, ...rest } = specKey(spec, layout);
   const own = rest.tensors.flatMap((x, i) => (local.has(x) ? [i] : []));
   return {
-    key: `${workgroup} ${beside ? "beside" : grid.map((g) => g.count).join()} ${shape(body)} ${own.join()}\n${key}`,
+    key: `${workgroup} ${beside ? "beside" : grid.map((g) => extentKey(g.step.extent)).join()} ${shape(body)} ${own.join()}\n${key}`,
     ...rest,
   };
 }

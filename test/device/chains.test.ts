@@ -3,6 +3,8 @@ import { describe, expect, test } from "vitest";
 import { targets, type Target } from "../../compiler/kernel/target.ts";
 import { compile } from "../../compiler/compile.ts";
 import { testDevice } from "../device.ts";
+import { numbers } from "../grad/check.ts";
+import { made, withModel } from "../model.ts";
 import { compareTraining } from "./training.ts";
 
 const integrated = targets["integrated"]!;
@@ -151,4 +153,37 @@ describe("rows of kernels in one launch", () => {
       }
     }
   });
+});
+
+const sizesOfRun = [
+  [1, 1],
+  [2, 7],
+  [5, 3],
+] as const;
+test.each([
+  "export fn g(x: f32[B, 9, 9]) = for b, i in 0..18, j: sum over p in 0..3: x[b, (i - p) / 2, j] ?? 0",
+  "export fn g(x: f32[B, T, 3, 8], w: f32[8, 8]) = for b, t: softmax(x[b, t] @ w)",
+  "export fn g(x: f32[B, T, 4]) = grad(sum(for b, t in 0..T, s in 0..T: exp(sum over d: x[b, t, d] * x[b, s, d])), wrt: x)",
+  "export fn g(x: f32[B, T, 6], y: f32[T, B, 6]) = (softmax(tanh(x @ x[0, 0])), softmax(tanh(y @ y[0, 0])))",
+])("axes that only the run knows, anywhere in a grid: %s", async (text) => {
+  const shapes = [...text.matchAll(/(\w+): f32\[([^\]]*)\]/g)].map(
+    ([, name, dims]) => [name!, dims!.split(", ")] as const,
+  );
+  const run = (target: Target, [B, T]: readonly [number, number]): Promise<number[]> =>
+    withModel(made(text, { target, verify: true }), async (model) => {
+      const inputs = shapes.map(([name, dims], i) => {
+        const shape = dims.map((d) => ({ B, T })[d] ?? Number(d));
+        const size = shape.reduce((n, m) => n * m, 1);
+        return [name, { shape, data: numbers(size, i).map((v) => Math.fround(v / 2)) }] as const;
+      });
+      return Object.values(await model.run("g", Object.fromEntries(inputs))).flatMap(({ data }) => [...data]);
+    });
+  for (const sizes of sizesOfRun) {
+    const want = await run(targets["software"]!, sizes);
+    for (const target of [targets["discrete"]!, { ...targets["discrete"]!, launchNs: 1e5 }, always]) {
+      const got = await run(target, sizes);
+      expect(got.length).toBe(want.length);
+      got.forEach((x, i) => expect(Math.abs(x - want[i]!)).toBeLessThanOrEqual(1e-4 * Math.max(1, Math.abs(want[i]!))));
+    }
+  }
 });
