@@ -22,26 +22,20 @@ export function specKey(spec: KernelSpec, layout: Layout = byType): SpecKey {
     if (n === undefined) numbers.set(x, (n = numbers.size));
     return n;
   };
-  const extent = (n: Extent): string =>
-    typeof n === "number"
-      ? String(n)
-      : n.kind === "dim"
-        ? n.name
-        : `${n.terms.map(([a, k]) => `${k}*${(a as { name: string }).name}`).join("+")}+${n.constant}`;
-  const shape = (s: Shape): string => s.map(extent).join(",");
+  const shape = (s: Shape): string => s.map(extentText).join(",");
   const tensor = (x: Node): string => {
     const base = baseOf(x);
     if (!numbers.has(base)) {
       tensors.push(base);
       const range = base.range
-        ? `${base.range.low}..${typeof base.range.high === "number" ? base.range.high : extent(base.range.high)}`
+        ? `${base.range.low}..${typeof base.range.high === "number" ? base.range.high : extentText(base.range.high)}`
         : "";
       parts.push(`T${number(base)}:${layout.storageOf(base)}[${shape(base.shape)}]${range}`);
     }
     return `${number(base)}${x === base ? "" : `[${shape(x.shape)}]`}`;
   };
   const variable = (v: Variable): string => {
-    if (!v.scans.size) return `v${number(v)}:${extent(v.extent)}`;
+    if (!v.scans.size) return `v${number(v)}:${extentText(v.extent)}`;
     const [scan] = v.scans;
     if (!numbers.has(scan!)) scans.push(scan!);
     return `t${number(scan!)}:${scan!.count}`;
@@ -98,3 +92,10 @@ export function specKey(spec: KernelSpec, layout: Layout = byType): SpecKey {
   return { key: `${axes}\n${parts.join("\n")}`, tensors, scans };
 }
 const byType: Layout = { storageOf: (x) => x.dtype, nameOf: () => "" };
+/** An extent as keys have it: the same in every compilation. */
+export const extentText = (n: Extent): string =>
+  typeof n === "number"
+    ? String(n)
+    : n.kind === "dim"
+      ? n.name
+      : `${n.terms.map(([a, k]) => `${k}*${(a as { name: string }).name}`).join("+")}+${n.constant}`;

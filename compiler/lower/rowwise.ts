@@ -239,10 +239,11 @@ function inRoom(step: RowwiseStep, views: ReadonlyMap<Node, View>, target: Targe
 const roomOf = ({ local }: RowwiseStep, { workgroupMemory }: Target): number =>
   workgroupMemory - [...local].reduce((n, x) => n + bytesOf(x), 0);
 const bytesOf = (x: Node): number => x.shape.reduce<number>((n, e) => n * (e as number), elements[x.dtype].bytes);
-const productOf = (extents: Shape): Expr =>
-  extents
-    .map((n) => (typeof n === "number" ? i32Number(n) : sizeOf(n)))
-    .reduce((product, n) => (product.text === "1" ? n : operation("*", product, n)), i32Number(1));
+function productOf(extents: Shape): Expr {
+  const known = i32Number(extents.reduce<number>((p, n) => (typeof n === "number" ? p * n : p), 1));
+  const sizes = extents.flatMap((n) => (typeof n === "number" ? [] : [sizeOf(n)]));
+  return sizes.reduce((product, n) => (product.text === "1" ? n : operation("*", product, n)), known);
+}
 /** The rounds of the grid that a workgroup does, the last fastest. */
 function roundsOf(grid: readonly Scan[], part: Expr): ReadonlyMap<Scan, Expr> {
   const extents = grid.map((s) => s.step.extent);

@@ -2,7 +2,7 @@
 // Kernels that differ only in their tensors are lowered once.
 import { hashOfText } from "../../runtime/plan.ts";
 import { baseOf, elementCount, source } from "../graph/node.ts";
-import { extentKey, literal, load, local as localScalar } from "../graph/scalar.ts";
+import { literal, load, local as localScalar } from "../graph/scalar.ts";
 import type { Node, Scan, Source } from "../graph/types.ts";
 import type { KernelStep, LoopStep, RowwiseStep, Step, View } from "../kernel/graph.ts";
 import type { KernelSpec, Stage } from "../kernel/kernel.ts";
@@ -20,7 +20,7 @@ import { kernelsIn } from "../schedule/rows.ts";
 import type { FusedUnit } from "./fuse.ts";
 import { layoutOfSeldom } from "./layout.ts";
 import { movesOf, type Move } from "./moves.ts";
-import { specKey, type SpecKey } from "../kernel/spec-key.ts";
+import { extentText, specKey, type SpecKey } from "../kernel/spec-key.ts";
 
 export interface LoweredModel {
   readonly units: readonly LoweredUnit[];
@@ -226,7 +226,7 @@ function regionKey(
   const { key, ...rest } = specKey(spec, layout);
   const own = rest.tensors.flatMap((x, i) => (local.has(x) ? [i] : []));
   return {
-    key: `${workgroup} ${beside ? "beside" : grid.map((g) => extentKey(g.step.extent)).join()} ${shape(body)} ${own.join()}\n${key}`,
+    key: `${workgroup} ${beside ? "beside" : grid.map((g) => extentText(g.step.extent)).join()} ${shape(body)} ${own.join()}\n${key}`,
     ...rest,
   };
 }
