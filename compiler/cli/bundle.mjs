@@ -1,5 +1,5 @@
 // What the command line puts into the trainers that it writes: the bundled runtime, the types of its interface, the page.
-// Run by `npm run build` (esbuild is needed there only), for `dist` or the folder given; tests call `trainerParts` for the current sources.
+// Run by `npm run build` (esbuild and Terser are needed there only), for `dist` or the folder given; tests call `trainerParts` for the current sources.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -8,7 +8,10 @@ import type { Integer, Load, Random, Scalar, ScalarBase, Variable } from "./type
 import { bottomUp, operandsOf } from "./walk.ts";
 
 export type OnLoad = (load: Load, indices: readonly Integer[], outside: Scalar | undefined) => Scalar | undefined;
-/** e with the mapped scalars replaced (outermost match wins) and loads rebuilt by `onLoad` where it answers; everything else through the constructors. `memo`: of this map. */
+/**
+ * e with the mapped scalars replaced (outermost match wins) and loads rebuilt by `onLoad` where it answers; everything else through the constructors.
+ * `memo`: of this map.
+ */
 export function substitute(
   e: Scalar,
   map: ReadonlyMap<Scalar, Scalar>,
@@ -28,22 +31,15 @@ function substituteVariables(
   replaced: readonly Variable[],
   memo: Map<Scalar, Scalar>,
 ): Scalar {
-  const isOpen = (x: Scalar): boolean => x.kind !== "variable" && !memo.has(x) && mentions(x, replaced);
+  const isOpen = (x: Scalar): boolean => x.kind !== "variable" && mentions(x, replaced);
   const go = (x: Scalar): Scalar => (x.kind === "variable" ? map.get(x) : memo.get(x)) ?? x;
   if (!isOpen(e)) return go(e);
-  const stack = [e];
-  while (stack.length) {
-    const x = stack[stack.length - 1]!;
-    if (!memo.has(x)) {
-      const size = stack.length;
-      const operands = operandsOf(x);
-      for (let i = operands.length - 1; i >= 0; i--) if (isOpen(operands[i]!)) stack.push(operands[i]!);
-      if (stack.length > size) continue; // operands first
-      memo.set(x, rebuild(x, go, undefined));
-    }
-    stack.pop();
-  }
-  return go(e);
+  return bottomUp(
+    e,
+    memo,
+    (x) => rebuild(x, go, undefined),
+    (x) => operandsOf(x).filter(isOpen),
+  );
 }
 function mentions(e: Scalar, variables: readonly Variable[]): boolean {
   if (!e.variables.size) return false;

@@ -64,13 +64,18 @@ interface Memo<T> {
   set(e: Scalar, value: T): unknown;
 }
 /** What `make` gives for e and, before it, for all below that `memo` does not hold yet. */
-export function bottomUp<T>(e: Scalar, memo: Memo<T>, make: (x: Scalar) => T): T {
+export function bottomUp<T>(
+  e: Scalar,
+  memo: Memo<T>,
+  make: (x: Scalar) => T,
+  operands: (x: Scalar) => readonly Scalar[] = operandsOf,
+): T {
   const stack = [e];
   while (stack.length) {
     const x = stack[stack.length - 1]!;
     if (!memo.has(x)) {
       const size = stack.length;
-      const own = operandsOf(x);
+      const own = operands(x);
       for (let i = own.length - 1; i >= 0; i--) if (!memo.has(own[i]!)) stack.push(own[i]!);
       if (stack.length > size) continue; // operands first
       memo.set(x, make(x));
@@ -92,22 +97,9 @@ export function scalarOrder(
   roots: readonly Scalar[],
   operands: (e: Scalar) => readonly Scalar[] = operandsOf,
 ): Scalar[] {
-  const done = new Set<Scalar>();
-  for (const root of roots) {
-    const stack = [root];
-    while (stack.length) {
-      const x = stack[stack.length - 1]!;
-      if (!done.has(x)) {
-        const size = stack.length;
-        const own = operands(x);
-        for (let i = own.length - 1; i >= 0; i--) if (!done.has(own[i]!)) stack.push(own[i]!);
-        if (stack.length > size) continue; // operands first
-        done.add(x);
-      }
-      stack.pop();
-    }
-  }
-  return [...done];
+  const done = new Map<Scalar, true>();
+  for (const root of roots) bottomUp(root, done, () => true, operands);
+  return [...done.keys()];
 }
 /** The tensors that a node reads. For a Result: what the whole scan reads, its body included. */
 export const inputs = memoised((node: Node): readonly Node[] => {
