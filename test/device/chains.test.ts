@@ -164,6 +164,8 @@ test.each([
   "export fn g(x: f32[B, 9, 9]) = for b, i in 0..18, j: sum over p in 0..3: x[b, (i - p) / 2, j] ?? 0",
   "export fn g(x: f32[B, T, 3, 8], w: f32[8, 8]) = for b, t: softmax(x[b, t] @ w)",
   "export fn g(x: f32[B, T, 4]) = grad(sum(for b, t in 0..T, s in 0..T: exp(sum over d: x[b, t, d] * x[b, s, d])), wrt: x)",
+  "export fn g(x: f32[B, 3, T, 2, S, 6]) = softmax(tanh(x @ x[0, 0, 0, 0, 0]))",
+  "export fn g(x: f32[5, B, 7, T, 6]) = softmax(tanh(x @ x[0, 0, 0, 0]))",
   "export fn g(x: f32[B, T, 6], y: f32[T, B, 6]) = (softmax(tanh(x @ x[0, 0])), softmax(tanh(y @ y[0, 0])))",
 ])("axes that only the run knows, anywhere in a grid: %s", async (text) => {
   const shapes = [...text.matchAll(/(\w+): f32\[([^\]]*)\]/g)].map(
@@ -172,7 +174,7 @@ test.each([
   const run = (target: Target, [B, T]: readonly [number, number]): Promise<number[]> =>
     withModel(made(text, { target, verify: true }), async (model) => {
       const inputs = shapes.map(([name, dims], i) => {
-        const shape = dims.map((d) => ({ B, T })[d] ?? Number(d));
+        const shape = dims.map((d) => ({ B, T, S: B + T })[d] ?? Number(d));
         const size = shape.reduce((n, m) => n * m, 1);
         return [name, { shape, data: numbers(size, i).map((v) => Math.fround(v / 2)) }] as const;
       });
