@@ -186,8 +186,8 @@ describe.each(classes)("the schedule chosen for $name devices", (target: Target)
       if (chunk < 2 || 2 * chunk > n || 8 * results * count > bytesOf(analyse(whole))) continue;
       const { parts, whole: sum } = splitReduction(whole.spec, chunk);
       const [first, second] = [cheapest(nestOf(parts), target), cheapest(nestOf(sum), target)];
-      // a second launch must pay; and where a price has a sixth more for parts than fill a GPU with large tiles, a compiler's counts had less
-      expect(total, `${count} parts`).toBeLessThanOrEqual(1.2 * (first!.total + second!.total));
+      // more parts than fill a GPU with large tiles are up to a fifth cheaper by price, and were none by the counts of a compiler
+      expect(total, `${count} parts`).toBeLessThanOrEqual(1.25 * (first!.total + second!.total));
     }
   });
   test.each(["w2", "w3", "w7", "w10"])(
