@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { curvesSvg } from "../../compiler/cli/runs/curves-svg.ts";
 import { cellsOf, gridOption, seedsOption } from "../../compiler/cli/runs/grid.ts";
 import { csvLine, Recorder, type MetricRow } from "../../compiler/cli/runs/metrics.ts";
@@ -132,6 +132,52 @@ test("killed at some moment: going on gives what an uninterrupted sweep gives, a
     expect(rowsOf(path), path).toEqual(rowsOf(other));
   }
 }, 300_000);
+describe("rows of a run that goes on from its checkpoint are those of one that was not interrupted", () => {
+  const length = ["--set", "rate=0.1", "--seeds", "1", "--steps", "6000", "--json"];
+  const args = ["sweep", "long.dlm", ...length, "--checkpoint"];
+  const rowsIn = (runs: string): object[] =>
+    bytes(join(cellsIn(sweepsIn(runs)[0]!)[0]!, "metrics.jsonl"))
+      .toString()
+      .trimEnd()
+      .split("\n")
+      .map((line) => ({ ...(JSON.parse(line) as object), seconds: 0 }));
+  let uninterrupted: object[];
+  beforeAll(async () => {
+    put("long.dlm", text.replace("holdout test = 0.25", "")); // an evaluation ends a row
+    expect((await dlm([...args, "off", "--runs", "long"])).status).toBe(0);
+    uninterrupted = rowsIn("long");
+  }, 300_000);
+  // rows are of single steps, then of 2, 4, 8: a checkpoint within one; killed before a second of rows is written
+  test.each([
+    ["SIGKILL", 5, null],
+    ["SIGKILL", 1001, null],
+    ["SIGKILL", 2003, null],
+    ["SIGINT", 4099, 130],
+  ] as const)(
+    "%s at a checkpoint of every %i steps",
+    async (signal, steps, ends) => {
+      const runs = `row-${signal}-${steps}`;
+      let isWatching = false;
+      const { status } = await dlm([...args, String(steps), "--runs", runs], {
+        onOutput: (_, kill) => {
+          if (isWatching) return;
+          isWatching = true;
+          void (async () => {
+            const isKept = (): boolean =>
+              bytes(join(cellsIn(sweepsIn(runs)[0]!)[0]!, "checkpoint.safetensors")).length > 0;
+            while (!attempted(isKept)) await wait(1);
+            kill(signal);
+          })();
+        },
+      });
+      expect(status).toBe(ends);
+      expect((await dlm(["sweep", "--resume", sweepsIn(runs)[0]!, "--json"])).status).toBe(0);
+      expect(rowsIn(runs)).toEqual(uninterrupted);
+      expect(readdirSync(join(folder, cellsIn(sweepsIn(runs)[0]!)[0]!))).not.toContain("stretch.json");
+    },
+    300_000,
+  );
+});
 test("Ctrl-C: the run that goes on is kept in its middle, the way to go on is told, the status is 130", async () => {
   const long = ["sweep", "m.dlm", "--grid", "rate=0.1,0.3", "--steps", "3000", "--runs", "stopped", "--json"];
   let isWatching = false;
@@ -434,7 +480,10 @@ test("without a device, nothing is left of a sweep", async () => {
 test("names that every object of JavaScript has are names as others are", () => {
   expect(gridOption("constructor=1,2", gridOption("toString=3"))).toEqual({ toString: ["3"], constructor: ["1", "2"] });
   const rows: MetricRow[] = [];
-  const recorder = new Recorder((row) => rows.push(row));
+  const recorder = new Recorder(
+    () => 0,
+    (row) => rows.push(row),
+  );
   const curves = { loss: new Float32Array([1, 2]), constructor: new Float32Array([3, 5]) };
   const event = { step: 1002, steps: 2000, epoch: 0, loss: 2, metrics: {}, stepsPerSecond: 1, secondsLeft: 1 };
   recorder.event({ kind: "progress", train: "fit", ...event, curves });

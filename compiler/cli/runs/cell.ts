@@ -16,9 +16,9 @@ import { Reported, UserError } from "../problem.ts";
 import type { Progress } from "../progress.ts";
 import { recordOf, RunFolder } from "./folder.ts";
 import type { Cell } from "./grid.ts";
-import type { MetricRow } from "./metrics.ts";
+import type { Earlier, MetricRow } from "./metrics.ts";
 import type { CellOutcome } from "./outcome.ts";
-import { files as names, readRun } from "./record.ts";
+import { files as names, readRun, readStretch } from "./record.ts";
 import { notRecorded, Recording } from "./recording.ts";
 import { lastOf } from "./runs.ts";
 
@@ -75,8 +75,8 @@ export async function runCell(
     const flags = { ...shared.flags, set: { ...shared.flags.set, ...cell.values }, seed: cell.seed };
     const compiled = await planFor(shared, cell, flags);
     loaded = await loadCell(shared, compiled, cell, path);
-    const before = path === undefined ? [] : await goOn(loaded, path, shared.note);
-    return await trainCell(shared, { cell, flags, compiled, loaded, before, path, progress });
+    const earlier = path === undefined ? { rows: [] } : await goOn(loaded, path, shared.note);
+    return await trainCell(shared, { cell, flags, compiled, loaded, earlier, path, progress });
   } catch (error) {
     if (error instanceof Reported)
       return { outcome: failed(new Error("it does not compile with these values")), rows: [] };
@@ -124,20 +124,24 @@ const savedName = (file: string): string =>
     .split(/[/\\]+/)
     .filter((part) => !/^\.*$/.test(part))
     .join("-")}`;
-/** Goes on from the newest checkpoint that is whole; the rows up to there. */
-async function goOn(model: Model, path: string, note: (text: string) => void): Promise<readonly MetricRow[]> {
+/** Goes on from the newest checkpoint that is whole; what was measured up to there. */
+async function goOn(model: Model, path: string, note: (text: string) => void): Promise<Earlier> {
   const found = generations(join(path, names.checkpoint));
-  if (!found.length) return [];
+  if (!found.length) return { rows: [] };
   try {
     const { refused } = await restoreNewest(model, found, readKept);
     for (const reason of refused) note(passedOver(reason));
   } catch (error) {
     if (!(error instanceof RuntimeProblem || error instanceof UserError)) throw error;
     note(`${error.message}; the run begins anew`);
-    return [];
+    return { rows: [] };
   }
   const done = new Map(model.trains.map((name) => [name, model.step(name)]));
-  return (readRun(path)?.rows ?? []).filter((row) => row.step <= (done.get(row.train) ?? 0));
+  const rows = (readRun(path)?.rows ?? []).filter((row) => row.step <= (done.get(row.train) ?? 0));
+  const open = readStretch(join(path, names.stretch));
+  if (!open || open.step !== done.get(open.train)) return { rows }; // of another checkpoint
+  // Ctrl-C ended it with a row
+  return { rows: rows.filter((row) => row.train !== open.train || row.step !== open.step || row.split), open };
 }
 
 interface Training {
@@ -145,24 +149,24 @@ interface Training {
   readonly flags: CellFlags;
   readonly compiled: Planned;
   readonly loaded: Model;
-  readonly before: readonly MetricRow[];
+  readonly earlier: Earlier;
   readonly path: string | undefined;
   readonly progress: Progress;
 }
 async function trainCell(
   { opened, signal, note }: Shared,
-  { cell, flags, compiled, loaded, before, path, progress }: Training,
+  { cell, flags, compiled, loaded, earlier, path, progress }: Training,
 ): Promise<{ readonly outcome: CellOutcome; readonly rows: readonly MetricRow[] }> {
   const record = recordOf(compiled, loaded, opened.facts, flags);
   const told = (reason: string): void => note(notRecorded(reason));
   const { tensorboard = false } = flags;
-  const folder = path === undefined ? undefined : new RunFolder(path, record, compiled, { tensorboard, before, told });
-  const recording = new Recording(folder, before);
-  const place = path === undefined || flags.save === false ? undefined : join(path, names.checkpoint);
-  const put = (bytes: Uint8Array, elders: number): void => writeWhole(place!, bytes, elders);
+  const options = { tensorboard, before: earlier.rows, told };
+  const folder = path === undefined ? undefined : new RunFolder(path, record, compiled, options);
+  const recording = new Recording(compiled, loaded, folder, { earlier });
+  const put = (bytes: Uint8Array, elders: number): void => recording.putOwn(bytes, elders);
   const asked = { often: flags.checkpoint, keep: flags.keep };
-  const keeper =
-    place === undefined ? undefined : new Keeper(put, compiled.plan, asked, (error) => note(notKept(error)));
+  const isKept = path !== undefined && flags.save !== false;
+  const keeper = isKept ? new Keeper(put, compiled.plan, asked, (error) => note(notKept(error))) : undefined;
   const length = {
     ...(flags.steps === undefined ? {} : { steps: flags.steps }),
     ...(flags.epochs === undefined ? {} : { epochs: flags.epochs }),

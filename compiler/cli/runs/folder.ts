@@ -16,7 +16,7 @@ import { fileProblem, UserError } from "../problem.ts";
 import { curvesSvg } from "./curves-svg.ts";
 import { eventsFileName, fileHead, scalarsEvent } from "./events-file.ts";
 import { Log } from "./log.ts";
-import { columnsOf, csvHead, csvLine, type MetricRow } from "./metrics.ts";
+import { columnsOf, csvHead, csvLine, type MetricRow, type Stretch } from "./metrics.ts";
 import { files, format, type RunRecord, type RunReport } from "./record.ts";
 
 const flushSeconds = 1;
@@ -157,6 +157,14 @@ export class RunFolder {
     table.add(csvLine(row, this.#columns));
     events?.add(scalarsEvent(this.#began / 1000 + row.seconds, row.step, tagged(row)));
     if (performance.now() - this.#flushedAt >= 1000 * flushSeconds) this.#flush();
+  }
+  /** Before a checkpoint is written: who goes on from it has the rows up to it, and `open`, which has none yet. */
+  upToHere(open?: Stretch): void {
+    this.#flush();
+    for (const log of this.#every) this.#attempt(() => log.sync());
+    const place = join(this.path, files.stretch);
+    if (open) this.#attempt(() => writeWhole(place, `${jsonText(open)}\n`));
+    else attempt(() => fs.rmSync(place, { force: true }));
   }
   /** A checkpoint that is whole: `temporary` is a name of it that will go. */
   keep(temporary: string, bytes: Uint8Array, elders: number): void {

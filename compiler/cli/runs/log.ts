@@ -31,6 +31,14 @@ export class Log {
       throw fileProblem("write", this.path, error);
     }
   }
+  /** What was flushed outlives a power cut. */
+  sync(): void {
+    try {
+      if (this.#file !== undefined) fs.fsyncSync(this.#file);
+    } catch (error) {
+      throw fileProblem("write", this.path, error);
+    }
+  }
   /** What is there is on the disk. */
   close(): void {
     const file = this.#file;

@@ -1,7 +1,8 @@
 // What training measures, as rows of a table. In: the runtime's events.   Out: a row for each of the first thousand steps, then for stretches of 2, 4, 8 steps
 // with their means, a few thousand in all; and one for every evaluation. Stretches go by the step alone, so that all runs have rows at the same ones.
-import type { Measured, ProgressEvent, TrainEvent } from "../../../runtime/api.ts";
+import type { Measured, Model, ProgressEvent, TrainEvent } from "../../../runtime/api.ts";
 import type { Plan } from "../../../runtime/plan.ts";
+import { epochOf } from "../../../runtime/session.ts";
 import { shortest } from "../values.ts";
 import { titlesBeside } from "./table.ts";
 
@@ -13,6 +14,18 @@ export interface MetricRow {
   readonly seconds: number; // of training, measuring included
   readonly values: Readonly<Record<string, number>>; // "loss" and metrics
 }
+/** Steps that have no row yet; `sums` of what each measured. */
+export interface Stretch {
+  readonly train: string;
+  readonly step: number; // the last of them
+  readonly count: number;
+  readonly sums: Readonly<Record<string, number>>;
+}
+/** What was measured of a run before this process went on with it. */
+export interface Earlier {
+  readonly rows: readonly MetricRow[];
+  readonly open?: Stretch;
+}
 const single = 1000; // steps with a row each; as long as they were, stretches get twice as long
 
 /** Steps from one row to the next around this one. */
@@ -21,14 +34,21 @@ const rowEvery = (step: number): number => (step <= single ? 1 : 2 ** (Math.floo
 export class Recorder {
   readonly rows: MetricRow[] = [];
   readonly #began = performance.now();
+  readonly #epochOf: (train: string, step: number) => number;
   readonly #written: (row: MetricRow) => void;
-  #stretch: { train: string; step: number; epoch: number; count: number; sums: Map<string, number> } | undefined;
+  #stretch: { train: string; step: number; count: number; sums: Map<string, number> } | undefined;
 
-  /** `before`: rows of the same run before it was interrupted. */
-  constructor(written: (row: MetricRow) => void = () => {}, before: readonly MetricRow[] = []) {
+  /** `epochOf`: that the step, from 0, begins in. */
+  constructor(
+    epochOf: (train: string, step: number) => number,
+    written: (row: MetricRow) => void = () => {},
+    { rows, open }: Earlier = { rows: [] },
+  ) {
+    this.#epochOf = epochOf;
     this.#written = written;
-    this.rows.push(...before);
-    this.#began -= 1000 * (before.at(-1)?.seconds ?? 0);
+    this.rows.push(...rows);
+    this.#stretch = open && { ...open, sums: new Map(Object.entries(open.sums)) };
+    this.#began -= 1000 * (rows.at(-1)?.seconds ?? 0);
   }
   event(event: TrainEvent): void {
     if (event.kind === "progress") this.#progress(event);
@@ -37,22 +57,26 @@ export class Recorder {
       this.#add({ train: event.train, step: event.step, split: event.split, values: numbersOf(event.values) });
     }
   }
-  /** Steps of a stretch that is not over yet. */
+  /** The stretch that is not over yet. */
+  get open(): Stretch | undefined {
+    return this.#stretch && { ...this.#stretch, sums: Object.fromEntries(this.#stretch.sums) };
+  }
+  /** Its row. */
   end(): void {
     const s = this.#stretch;
     this.#stretch = undefined;
     if (!s) return;
     const means = [...s.sums].map(([name, sum]) => [name, shortest(Math.fround(sum / s.count))] as const);
-    this.#add({ train: s.train, step: s.step, epoch: s.epoch, values: Object.fromEntries(means) });
+    const epoch = this.#epochOf(s.train, s.step - 1);
+    this.#add({ train: s.train, step: s.step, epoch, values: Object.fromEntries(means) });
   }
-  #progress({ train, step, steps, epoch, curves }: ProgressEvent): void {
+  #progress({ train, step, steps, curves }: ProgressEvent): void {
     const columns = Object.entries(curves);
     const count = columns[0]?.[1].length ?? 0;
     if (this.#stretch && this.#stretch.train !== train) this.end();
     for (let i = 0; i < count; i++) {
-      const s = (this.#stretch ??= { train, step: 0, epoch, count: 0, sums: new Map() });
+      const s = (this.#stretch ??= { train, step: 0, count: 0, sums: new Map() });
       s.step = step - count + i + 1;
-      s.epoch = epoch;
       s.count++;
       for (const [name, values] of columns) s.sums.set(name, (s.sums.get(name) ?? 0) + values[i]!);
       if (s.step % rowEvery(s.step) === 0 || s.step === steps) this.end();
@@ -64,6 +88,14 @@ export class Recorder {
     this.#written(made);
   }
 }
+/** Of a step, from 0, of a train block. A window of the device may reach over several. */
+export const epochsOf =
+  ({ trains }: Plan, { data }: Model) =>
+  (train: string, step: number): number => {
+    const block = trains.find((t) => t.name === train)!;
+    const rows = block.dataset === undefined ? 0 : (data[block.dataset]?.splits["train"] ?? 0);
+    return epochOf(step, rows, block);
+  };
 /** Without what is no number: confusion tables and the like. */
 export const numbersOf = (values: Measured): Record<string, number> =>
   Object.fromEntries(

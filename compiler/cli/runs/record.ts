@@ -3,6 +3,7 @@
 //   model.dlm       the text of the model
 //   metrics.jsonl   rows as they come (metrics.csv: the same); a last line that was cut off is none
 //   checkpoint.safetensors, .1, .2   as the file of --save
+//   stretch.json    of a sweep's run: steps up to the checkpoint that have no row yet
 //   report.json     how it ended; curves.svg
 // and one of a sweep has sweep.json and a folder for each of its runs.
 import * as fs from "node:fs";
@@ -12,7 +13,7 @@ import { attempt } from "../../../runtime/files.ts";
 import { nearest } from "../options.ts";
 import { commandLine } from "../started.ts";
 import { UserError } from "../problem.ts";
-import type { MetricRow } from "./metrics.ts";
+import type { MetricRow, Stretch } from "./metrics.ts";
 
 export const usualRuns = "runs"; // the folder
 /** Of run.json and sweep.json. A number more where what is in them means something else; files without one are of format 1. */
@@ -73,6 +74,7 @@ export const files = {
   lines: "metrics.jsonl",
   table: "metrics.csv",
   checkpoint: "checkpoint.safetensors",
+  stretch: "stretch.json",
   report: "report.json",
   curves: "curves.svg",
   sweep: "sweep.json",
@@ -128,6 +130,13 @@ export function readRows(path: string): readonly MetricRow[] {
       },
     ];
   });
+}
+export function readStretch(path: string): Stretch | undefined {
+  const found = readJson(path);
+  if (!found || typeof found["train"] !== "string") return undefined;
+  const [step, count] = [Number(found["step"]), Number(found["count"])];
+  if (!Number.isSafeInteger(step) || !Number.isSafeInteger(count)) return undefined;
+  return { train: found["train"], step, count, sums: numbers(found["sums"]) };
 }
 /** Undefined where there is no run, or none that can be read. */
 export function readRun(path: string): KeptRun | undefined {

@@ -11,8 +11,8 @@ import { UsageError, UserError } from "../problem.ts";
 import { resultJson } from "../progress.ts";
 import { curvesSvg } from "./curves-svg.ts";
 import { dateName, newFolder, plainName, recordOf, RunFolder } from "./folder.ts";
-import { Recorder, type MetricRow } from "./metrics.ts";
-import { usualRuns, type RunReport, type RunStatus } from "./record.ts";
+import { epochsOf, Recorder, type Earlier, type MetricRow } from "./metrics.ts";
+import { files, usualRuns, type RunReport, type RunStatus } from "./record.ts";
 
 export interface RecordFlags {
   readonly runs?: string; // the folder of run folders
@@ -35,15 +35,28 @@ export class Recording {
   readonly #svg: string | undefined;
   readonly #began = performance.now();
 
-  constructor(folder: RunFolder | undefined, before: readonly MetricRow[] = [], svg?: string) {
+  /** `svg`: a file of curves. */
+  constructor(
+    { plan }: Planned,
+    model: Model,
+    folder: RunFolder | undefined,
+    { svg, earlier }: { readonly svg?: string | undefined; readonly earlier?: Earlier } = {},
+  ) {
     this.folder = folder;
     this.#svg = svg;
-    this.#recorder = new Recorder((row) => folder?.row(row), before);
+    this.#recorder = new Recorder(epochsOf(plan, model), (row) => folder?.row(row), earlier);
   }
   readonly event = (event: TrainEvent): void => this.#recorder.event(event);
   /** Writes the checkpoint at its place, and keeps it with the run. */
   put(place: string, bytes: Uint8Array, elders: number): void {
+    this.folder?.upToHere();
     writeWhole(place, bytes, elders, (temporary) => this.folder?.keep(temporary, bytes, elders));
+  }
+  /** Writes the checkpoint of the run, which goes on from it in this folder. */
+  putOwn(bytes: Uint8Array, elders: number): void {
+    if (!this.folder) return;
+    this.folder.upToHere(this.#recorder.open);
+    writeWhole(join(this.folder.path, files.checkpoint), bytes, elders);
   }
   get rows(): readonly MetricRow[] {
     return this.#recorder.rows;
@@ -81,19 +94,16 @@ export function recordTraining(
 ): Recording {
   const { runs, run, save, tensorboard = false, svg } = flags;
   const isWanted = run !== false && (save !== false || runs !== undefined || tensorboard);
-  if (!isWanted) return new Recording(undefined, [], svg);
+  const recording = (folder?: RunFolder): Recording => new Recording(compiled, model, folder, { svg });
+  if (!isWanted) return recording();
   const name = `${dateName(new Date())}-${plainName(basename(compiled.model.name, ".dlm"))}`;
   try {
     const path = newFolder(runs ?? usualRuns, name);
-    return new Recording(
-      new RunFolder(path, recordOf(compiled, model, facts, flags), compiled, { tensorboard, told }),
-      [],
-      svg,
-    );
+    return recording(new RunFolder(path, recordOf(compiled, model, facts, flags), compiled, { tensorboard, told }));
   } catch (error) {
     if (!(error instanceof UserError) || runs !== undefined) throw error; // told before the training that was to be recorded there
     told(error.message);
-    return new Recording(undefined, [], svg);
+    return recording();
   }
 }
 /** A record that cannot be written is told, and is not worth the run. */
