@@ -53,16 +53,18 @@ export interface Call {
 export interface Naming {
   readonly names: ReadonlyMap<Node, string>; // of memory
   readonly scans: ReadonlyMap<Scan, string>; // of the rounds of loops
+  readonly own?: ReadonlySet<string>; // of these, variables of the module that are u32
   readonly used: Set<string>; // all of them
 }
 
 /** Undefined where the names of tensors are taken. */
 export function proceduresOf(
   placed: ReadonlyMap<KernelStep, Placed>,
-  { names, scans, used }: Naming,
+  naming: Naming,
   layout: Layout,
   target: Target,
 ): Procedures | undefined {
+  const { names, scans, used } = naming;
   const turns = new Map<string, string>();
   const own: Layout = {
     storageOf: layout.storageOf,
@@ -86,12 +88,12 @@ export function proceduresOf(
     for (const [k, p] of open) emitted.set(k, emitKernel(p.nest, own, p.schedule, scalarOnly));
   }
   const wide = new Set([...emitted.values()].flatMap(wideIn));
-  return assemble(placed, emitted, { names, scans, used }, own, wide, target);
+  return assemble(placed, emitted, naming, own, wide, target);
 }
 function assemble(
   placed: ReadonlyMap<KernelStep, Placed>,
   all: ReadonlyMap<KernelStep, Emitted>,
-  { names, scans, used }: Naming,
+  { names, scans, used, own }: Naming,
   layout: Layout,
   wide: ReadonlySet<Node>,
   target: Target,
@@ -116,7 +118,7 @@ function assemble(
     emitted.dims.forEach((d) => dims.add(d));
     if (emitted.subgroups) subgroups = true;
     const body = tidy(
-      target.unsigned ? unsigned(emitted.body, emitted.ranges, emitted.dims.map(dimName)) : emitted.body,
+      target.unsigned ? unsigned(emitted.body, emitted.ranges, emitted.dims.map(dimName), own) : emitted.body,
     );
     const of: Procedure = {
       name: fresh(`${p.spec.name}_step`, used),

@@ -34,6 +34,7 @@ import {
   type Tiles,
 } from "./procedures.ts";
 import type { Emitted } from "./template.ts";
+import { unsigned } from "./unsigned.ts";
 import { flopsOfSteps, physical } from "./whole.ts";
 
 /** `views`: slices that are no bindings of their own. */
@@ -72,12 +73,9 @@ export function lowerRowwise(
   const names = new Map([...tensors].map((x) => [x, fresh(layout.nameOf(x), used)] as const));
   const loops = [...grid, ...scansIn(step.body)];
   const around = [...scansRead([...placed.values()].map((p) => p.spec))].filter((s) => !loops.includes(s)); // told by the host
-  const procedures = proceduresOf(
-    placed,
-    { names, scans: roundNames([...loops, ...around], used), used },
-    layout,
-    target,
-  );
+  const scans = roundNames([...loops, ...around], used);
+  const own = new Set(target.unsigned ? loops.map((s) => scans.get(s)!) : []);
+  const procedures = proceduresOf(placed, { names, scans, used, own }, layout, target);
   if (!procedures) throw new InternalError(`${kernels[0]!.spec.name}: a kernel is no function`);
   if (procedures.memory.reduce((n, x) => n + x.bytes, 0) > roomOf(step, target))
     throw new InternalError(`${kernels[0]!.spec.name}: a launch has more workgroup memory than its schedules say`);
@@ -92,7 +90,7 @@ export function lowerRowwise(
     groups > mostGroups ||
     (rows !== undefined && (typeof rows.extent !== "number" || rows.extent > mostGroups * rows.each));
   const dims = [...new Set([...procedures.dims, ...(rows ? [rows.extent] : extents).flatMap(dimsIn)])].sort();
-  const body: Statement[] = [
+  const signed: Statement[] = [
     {
       kind: "let",
       name: part.text,
@@ -117,6 +115,7 @@ export function lowerRowwise(
       ? [{ kind: "if", condition: operation("<", part, productOf(extents)), body: calls } as const]
       : calls),
   ];
+  const body = target.unsigned ? unsigned(signed, new Map(), dims.map(dimName), own) : signed;
   const bound = [...tensors].filter((x) => !local.has(x));
   const declare = (x: Node): string => {
     const storage = layout.storageOf(x);
@@ -147,7 +146,7 @@ export function lowerRowwise(
     memory: [
       ...loops.flatMap((scan): Declaration[] => {
         const own = procedures.scans.get(scan);
-        return own === undefined ? [] : [{ name: own, space: "private", type: "i32" }];
+        return own === undefined ? [] : [{ name: own, space: "private", type: target.unsigned ? "u32" : "i32" }];
       }),
       ...[...local]
         .filter((x) => tensors.has(x))

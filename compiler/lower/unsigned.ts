@@ -1,8 +1,10 @@
 // Positions that are never negative as unsigned integers: divisions and remainders by powers of two are shifts and masks then, which a signed one
-// pays with several instructions. In: statements, and what is known of their integers. Out: statements that compute the same bits.
+// pays with several instructions. Addresses, too, whose sign nothing asks for: they are read without conversions.
+// In: statements, and what is known of their integers. Out: statements that compute the same bits.
 import {
   call,
   i32,
+  i32Number,
   isComparison,
   mapArgs,
   name,
@@ -12,7 +14,7 @@ import {
   u32Number,
   type Expr,
 } from "../kernel/expr.ts";
-import type { Builtin, Statement } from "../kernel/ir.ts";
+import { expressionsOf, type Builtin, type Statement } from "../kernel/ir.ts";
 import { isI32, leastI32, mostI32, mostSize } from "../scalar/range.ts";
 
 export interface Range {
@@ -22,28 +24,70 @@ export interface Range {
 const anything: Range = { low: leastI32, high: mostI32 };
 const isPositive = ({ low }: Range): boolean => low >= 0;
 
-/** `known`: bounds of names, where lowering knows more than the statements say. */
+/** `known`: bounds of names, where lowering knows more than the statements say; `variables`: of the module, that are u32 and i32 to the statements. */
 export function unsigned(
   body: readonly Statement[],
   known: Pick<ReadonlyMap<string, Range>, "get">,
   overrides: readonly string[],
+  variables: Iterable<string> = [],
 ): Statement[] {
   const ranges = new Map<string, Range>(overrides.map((d) => [d, { low: 1, high: mostSize }]));
-  return new Unsigned(known, ranges, new Set()).block(body);
+  return new Unsigned(known, ranges, new Set(variables), signsOf(body)).block(body);
 }
+
+/** Names of which some use asks for the sign; sums, differences and products have the same bits without one. */
+function signsOf(body: readonly Statement[]): ReadonlySet<string> {
+  const found = new Set<string>();
+  const any = (e: Expr): void => {
+    if (isInt(e)) sign(e);
+    else if (e.op === "index" || (e.op === "call" && e.text === "u32" && isInt(e.args[0]!))) e.args.forEach(bits);
+    else e.args.forEach(any);
+  };
+  const sign = (e: Expr): void => {
+    if (e.op === "name") found.add(e.text);
+    else e.args.forEach(e.op === "index" ? bits : any);
+  };
+  const bits = (e: Expr): void => {
+    if (!isInt(e)) any(e);
+    else if (wrapping.has(e.op)) e.args.forEach(bits);
+    else if (e.op !== "name") sign(e);
+  };
+  const walk = (statements: readonly Statement[]): void => {
+    // uses before what they use
+    for (const s of [...statements].reverse())
+      if (s.kind === "let") (isInt(s.value) && !found.has(s.name) ? bits : any)(s.value);
+      else if (s.kind === "store") {
+        bits(s.at);
+        any(s.value);
+      } else {
+        if ("body" in s) walk(s.body);
+        for (const e of expressionsOf(s)) any(e);
+      }
+  };
+  walk(body);
+  return found;
+}
+const wrapping: ReadonlySet<string> = new Set(["+", "-", "*", "&"]);
 
 class Unsigned {
   private readonly known: Pick<ReadonlyMap<string, Range>, "get">;
   private readonly ranges: Map<string, Range>; // of the i32 names in scope
   private readonly converted: Set<string>; // of these, those that are u32 now
+  private readonly signs: ReadonlySet<string>; // those whose sign is asked for
 
-  constructor(known: Pick<ReadonlyMap<string, Range>, "get">, ranges: Map<string, Range>, converted: Set<string>) {
+  constructor(
+    known: Pick<ReadonlyMap<string, Range>, "get">,
+    ranges: Map<string, Range>,
+    converted: Set<string>,
+    signs: ReadonlySet<string>,
+  ) {
     this.known = known;
     this.ranges = ranges;
     this.converted = converted;
+    this.signs = signs;
   }
   block(body: readonly Statement[]): Statement[] {
-    const inner = new Unsigned(this.known, new Map(this.ranges), new Set(this.converted));
+    const inner = new Unsigned(this.known, new Map(this.ranges), new Set(this.converted), this.signs);
     return body.map((s) => inner.statement(s));
   }
   private declare(own: string, range: Range, isUnsigned: boolean): void {
@@ -59,15 +103,18 @@ class Unsigned {
           return { ...s, value: this.any(s.value) };
         }
         const range = within(this.rangeOf(s.value), this.known.get(s.name));
-        const value = isPositive(range) ? this.bits(s.value) : this.signed(s.value);
-        this.declare(s.name, range, isPositive(range));
+        const isUnsigned = isPositive(range) || !this.signs.has(s.name);
+        const value = isUnsigned ? this.bits(s.value) : this.signed(s.value);
+        this.declare(s.name, range, isUnsigned);
         return { ...s, value };
       }
       case "var":
         if (isInt(s.value)) this.declare(s.name, anything, false);
         return { ...s, value: this.any(s.value) };
       case "set":
-        return { ...s, target: this.any(s.target), value: this.any(s.value) };
+        return this.converted.has(s.target.text)
+          ? { ...s, target: name(s.target.text, u32), value: this.bits(s.value) }
+          : { ...s, target: this.any(s.target), value: this.any(s.value) };
       case "store":
         return { ...s, at: this.bits(s.at), value: this.any(s.value) };
       case "if":
@@ -82,7 +129,7 @@ class Unsigned {
         const own = (e: Expr): Expr => (isUnsigned ? this.bits(e) : this.signed(e));
         const step = typeof s.step === "string" ? s.step : own(s.step);
         const [start, end] = [own(s.from), own(s.to)];
-        const inner = new Unsigned(this.known, new Map(this.ranges), new Set(this.converted));
+        const inner = new Unsigned(this.known, new Map(this.ranges), new Set(this.converted), this.signs);
         inner.declare(s.variable, range, isUnsigned);
         return { ...s, from: start, to: end, step, body: inner.block(s.body) };
       }
@@ -125,7 +172,13 @@ class Unsigned {
         return u32Number(numberOf(e)! >>> 0); // WGSL refuses the conversion of a negative constant
       case "name":
         return this.converted.has(e.text) ? name(e.text, u32) : call("u32", [e], u32);
-      case "+":
+      case "+": {
+        const [a, b] = e.args as [Expr, Expr];
+        const [fewer, less] = [negated(a), negated(b)];
+        if (less) return operation("-", this.bits(a), this.bits(less));
+        if (fewer) return operation("-", this.bits(b), this.bits(fewer));
+        return operation("+", this.bits(a), this.bits(b));
+      }
       case "-":
       case "*":
       case "&":
@@ -206,6 +259,14 @@ class Unsigned {
     }
   }
 }
+/** What `e` is the negative of, where it is a number below 0 or a multiple by one. */
+function negated(e: Expr): Expr | undefined {
+  const n = numberOf(e);
+  if (n !== undefined) return n < 0 && n > leastI32 ? i32Number(-n) : undefined;
+  const factor = e.op === "*" ? numberOf(e.args[1]!) : undefined;
+  if (factor === undefined || factor >= 0 || factor === leastI32) return undefined;
+  return factor === -1 ? e.args[0]! : operation("*", e.args[0]!, i32Number(-factor));
+}
 const arithmetic: ReadonlySet<string> = new Set(["+", "-", "*", "/", "%", "&"]);
 const isInt = ({ type }: Expr): boolean => type.element === "i32" && type.width === 1;
 /** What the device counts: workgroups, invocations. */
@@ -214,6 +275,10 @@ function isSmall(e: Expr): boolean {
   return e.op === "number" || ((e.op === "member" || e.op === "+" || e.op === "*") && e.args.every(isSmall));
 }
 const counted: ReadonlySet<string> = new Set<Builtin>(["group", "local_index", "lane_index"]);
+/** A position along a size that only the run knows: no more than this, with what the last workgroups have of it beyond. */
+const farthest = 2 * mostSize;
 const within = (a: Range, b: Range | undefined): Range =>
-  b ? { low: Math.max(a.low, b.low), high: Math.min(a.high, b.high) } : a;
+  b
+    ? { low: Math.max(a.low, b.low), high: Math.min(a.high, b.high === Infinity && b.low >= 0 ? farthest : b.high) }
+    : a;
 const exact = (low: number, high: number): Range => (isI32(low) && isI32(high) ? { low, high } : anything);
