@@ -106,19 +106,28 @@ export class Reductions extends Staging {
     const bounds = group.length === 1 ? this.loopBounds(group[0]!, inner) : new Map<Variable, LoopBounds>();
     const bound = new Map<string, { axis: Axis; start: Form }>();
     const outside = this.loops.length;
-    const blocks = this.blocksOf(inner, fourSums || innerVector !== undefined ? 4 : 1);
+    const isStaged = (a: Axis): number => Number(a.name in schedule.staged);
+    const nested = [...inner].sort((a, b) => isStaged(b) - isStaged(a)); // outer to inner
+    const blocks = this.blocksOf(nested, fourSums || innerVector !== undefined ? 4 : 1);
     let sums: readonly Sum[] = totals;
     const cut = (): void => void (sums = this.openBlock(sums, outerPoints, unit, width));
+    const staged = inner.find((a) => this.schedule.staged[a.name]);
+    // a chunk is brought before the loops within it
+    const chunk =
+      staged && this.openChunks(staged, bounds.get(staged.variable), { sizes: blocks.get(staged.name) ?? [], cut });
     for (const a of inner) {
+      if (a === staged) continue;
       const step = a.tile * a.threads;
       const thread = this.places.thread.get(a.name);
       const part = thread ? nameForm(thread, a.run) : constantForm(0);
       const cuts = { sizes: blocks.get(a.name) ?? [], cut };
-      if (this.schedule.staged[a.name] && a === inner[inner.length - 1])
-        bound.set(a.name, { axis: a, start: this.openChunks(a, bounds.get(a.variable), cuts) });
-      else if (typeof a.extent === "number" && a.extent <= step) bound.set(a.name, { axis: a, start: part });
+      if (typeof a.extent === "number" && a.extent <= step) bound.set(a.name, { axis: a, start: part });
       else bound.set(a.name, { axis: a, start: addForms(this.openLoop(a, step, bounds.get(a.variable), cuts), part) });
       values.place(a.variable, bound.get(a.name)!.start);
+    }
+    if (staged) {
+      bound.set(staged.name, { axis: staged, start: this.openSteps(staged, chunk!) });
+      values.place(staged.variable, bound.get(staged.name)!.start);
     }
     const opened = this.loops.length - outside;
     const { afterStep } = this;
@@ -222,17 +231,14 @@ export class Reductions extends Staging {
     const result = new Map<string, number[]>();
     const loops = inner.flatMap((a) => {
       const step = a.tile * a.threads;
-      const chunk = a === inner[inner.length - 1] ? this.schedule.staged[a.name] : undefined;
+      const chunk = this.schedule.staged[a.name];
       if (typeof a.extent === "number" && (chunk ? a.extent <= chunk : a.extent <= step)) return [];
       return [{ name: a.name, trips: typeof a.extent === "number" ? Math.ceil(a.extent / (chunk ?? step)) : Infinity }];
     });
     const within =
       inner.reduce(
         (n, a) =>
-          n *
-          (this.schedule.staged[a.name] && a === inner[inner.length - 1]
-            ? Math.min(this.schedule.staged[a.name]!, a.extent as number)
-            : a.tile),
+          n * (this.schedule.staged[a.name] ? Math.min(this.schedule.staged[a.name]!, a.extent as number) : a.tile),
         1,
       ) / width;
     const length = inner.reduce((n, a) => n * (typeof a.extent === "number" ? a.extent : Infinity), 1);

@@ -47,16 +47,21 @@ export interface TensorUse {
   reads: boolean;
   writes: boolean;
 }
-/** What a workgroup has of a value in its own memory: rows along `fast`, one for each element along `slow`, from `low` on. */
+/** What a workgroup has of a value in its own memory: rows along `fast`, one for each element of the coordinates. */
 export interface Box {
   readonly name: string;
   readonly of: string; // the short name of what it holds
   readonly fast: Variable;
-  readonly slow: Variable | undefined; // undefined: a single row
-  readonly low: ReadonlyMap<Variable, Form>;
+  readonly low: ReadonlyMap<Variable, Form>; // where it begins
+  readonly coordinates: readonly BoxCoordinate[];
   readonly width: 1 | 4; // elements of a row lie one by one, or in fours
   readonly rowStride: number; // elements or fours
   readonly fourRowStride: number; // of four rows together, where they have padding of their own; 0: none
+}
+/** A sum of multiples of variables, from its value where the box begins on. */
+export interface BoxCoordinate {
+  readonly terms: readonly (readonly [Variable, number])[];
+  readonly apart: number; // rows from one element to the next
 }
 /** A register axis along which the lanes hold different elements of what is the same for all of them. */
 export interface Carrier {
@@ -369,7 +374,7 @@ export class Values extends Positions {
     return { raw, guard: { expr: vectorOf("bool", parts), level: Math.max(...guards.map((g) => g.level)) } };
   }
   private fromBox(e: Scalar, box: Box): Value {
-    const { fast, slow } = box;
+    const { fast } = box;
     const within = (v: Variable): Form => addForms(this.at.get(v)!.form, box.low.get(v)!, -1);
     if (this.vector !== undefined && e.variables.has(this.vector)) {
       const isWhole =
@@ -378,7 +383,11 @@ export class Values extends Positions {
         this.aligned([0, 1, 2, 3].map((k) => this.atComponent(k, () => within(fast))));
       if (!isWhole) return this.each(e.dtype, () => this.fromBox(e, box));
     }
-    const [at, row] = [within(fast), slow ? within(slow) : constantForm(0)];
+    const at = within(fast);
+    const row = box.coordinates.reduce<Form>(
+      (sum, { terms, apart }) => terms.reduce((form, [v, k]) => addForms(form, within(v), k * apart), sum),
+      constantForm(0),
+    );
     const type = typeOf(e.dtype);
     const read = (place: Form, of: ElementType): Value => {
       const { expr, level } = this.sumOfForm(place, `${box.name}_at`);

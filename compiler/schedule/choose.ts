@@ -8,7 +8,8 @@ import { nestOf, type Nest } from "./nest.ts";
 import { cheapestOf, type Priced } from "./least.ts";
 import { leastPrice, priceOf, type Price } from "./price.ts";
 import { plainSchedule, type Schedule } from "./schedule.ts";
-import { corners, enumerate, type Candidate, type Corner } from "./space.ts";
+import type { Candidate, Corner } from "./corner.ts";
+import { corners, enumerate } from "./space.ts";
 import { canSplit, isOpen, openParts, partsToTry, splitReduction } from "./split.ts";
 
 export type Choice = Candidate & Price;

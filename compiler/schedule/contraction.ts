@@ -170,7 +170,7 @@ function partition(
   return best && { both: axes.filter((a) => !best!.some((side) => side.includes(a))), sides: best };
 }
 /** Loads that are not part of the indices of others. */
-const loadsIn = (roots: readonly Scalar[]): Load[] =>
+export const loadsIn = (roots: readonly Scalar[]): Load[] =>
   scalarOrder(roots, (e) => (e.kind === "load" ? [] : operandsOf(e))).filter((e) => e.kind === "load");
 const canJoin = (axes: readonly Variable[]): boolean =>
   axes.slice(1).every((v) => typeof v.extent === "number") &&
@@ -200,15 +200,25 @@ function operandsIn(values: readonly Scalar[], m: Variable, n: Variable, k: Vari
   }
   return [...found].reverse().map((value): Operand => {
     const along = [m, n].find((v) => value.variables.has(v));
-    const loads = loadsIn([value]).filter((e) => e.variables.has(k));
-    const score = (v: Variable): number =>
-      loads.reduce((sum, e) => {
-        const { step, isEven } = quadOf(flatAddress(e.tensor.shape, e.indices), v);
-        return sum + (step === 1 ? (isEven ? 3 : 2) : step === 0 ? 1 : 0);
-      }, 0);
-    const fast = along && score(along) >= score(k) ? along : k;
-    return { value, along, fast, isWide: score(fast) === 3 * loads.length, loads: loads.length };
+    const [alongK, alongOut] = [reads(value, k, k), along && reads(value, along, k)];
+    const isOut = alongOut !== undefined && alongOut.score >= alongK.score;
+    const { isWide, loads } = isOut ? alongOut : alongK;
+    return { value, along, fast: isOut ? along! : k, isWide, loads };
   });
+}
+/** What reads along an axis of those loads of a value that depend on `k`. */
+export interface Reading {
+  readonly score: number; // the more, the more of them walk memory step by step
+  readonly isWide: boolean; // ... four neighbours at once
+  readonly loads: number;
+}
+export function reads(value: Scalar, along: Variable, k: Variable): Reading {
+  const loads = loadsIn([value]).filter((e) => e.variables.has(k));
+  const score = loads.reduce((sum, e) => {
+    const { step, isEven } = quadOf(flatAddress(e.tensor.shape, e.indices), along);
+    return sum + (step === 1 ? (isEven ? 3 : 2) : step === 0 ? 1 : 0);
+  }, 0);
+  return { score, isWide: score === 3 * loads.length, loads: loads.length };
 }
 
 /** An integer at four neighbours along an axis, from a multiple of four on: how far apart they are, and whether the first is a multiple of four. */

@@ -1,18 +1,23 @@
 // What a contraction does on a GPU whose operands lie in workgroup memory, chunk by chunk of the reduced axis (lower/staging.ts). In: the contraction, a
 // schedule. Out: its part of what one SIMD group does.
+import type { Variable } from "../graph/types.ts";
 import type { Gpu, Target } from "../kernel/target.ts";
 import type { Part } from "./access.ts";
 import {
   alongOf,
+  sizeOfBox,
   stagedChunks,
   stagedLayout,
   stepsAtOnce,
+  type Along,
   type Contraction,
   type Operand,
   type StagedLayout,
 } from "./contraction.ts";
 import { bankCycles, instructions, type Count, type LaneAxis } from "./gpu-count.ts";
-import type { Placed } from "./placed.ts";
+import type { Nest } from "./nest.ts";
+import { product, type Placed } from "./placed.ts";
+import { windowLayout, type Windows } from "./windows.ts";
 
 const waitIssue = 0.5; // cycles of the instruction that waits for a value: mostly beside others
 /** An operand in its memory. */
@@ -67,9 +72,9 @@ export function addContraction(
     const loads = fetches * operand.loads * (operand.isWide ? 1 : 4);
     instructions(n, "loads", chunks * loads);
     instructions(n, "other", chunks * loads * (operand.isWide ? gpu.address : gpu.fill));
-    n.cache += chunks * loads * fetchCycles(box, operand.isWide ? 4 : 1, p.target);
+    n.cache += chunks * loads * fetchCycles(quads, operand.isWide ? 4 : 1, p.target);
     instructions(n, "workgroup", (chunks * fetches * 4) / width);
-    n.banks += ((chunks * fetches * 4) / width) * storeCycles(box, p.target);
+    n.banks += ((chunks * fetches * 4) / width) * storeCycles(quads, width, box.step, p.target);
     n.bytes += 4 * chunks * chunk * box.span * operand.loads;
     n.workgroupMemory += 4 * (isAlongK ? box.step * rows : 4 * quads * rows);
     fetched += 4 * fetches * operand.loads;
@@ -104,6 +109,76 @@ export function addContraction(
   const more = boxes.reduce((sum, box) => sum + box.tile * (p.tile[k]! - 4), 0);
   return gpu.stagedRegisters + fetched + more / 2;
 }
+/** The same of what the windows of a workgroup see. */
+export function addWindows(
+  n: Count,
+  w: Windows,
+  nest: Nest,
+  part: Part,
+  p: Placed,
+  lanes: readonly LaneAxis[],
+  gpu: Gpu,
+): number {
+  const { schedule, workgroup, target } = p;
+  const axisOf = (v: Variable): number => p.names.indexOf(nest.nameOf.get(v)!);
+  const along = (v: Variable): Along => {
+    const name = nest.nameOf.get(v)!;
+    return alongOf(name, p.tile[axisOf(v)]!, p.threads[axisOf(v)]!, schedule.quads);
+  };
+  const k = axisOf(w.k);
+  const chunk = schedule.staged[p.names[k]!]!;
+  const chunks = p.extent[k]! / chunk;
+  let bodies = chunk / p.tile[k]!; // of a chunk
+  for (const v of w.across) bodies *= p.extent[axisOf(v)]! / p.tile[axisOf(v)]!;
+  const before = n.issue;
+  let fetched = 0; // registers
+  let held = 0; // ... of what a body reads
+  for (const operand of w.operands) {
+    const { layout, coordinates } = windowLayout(operand, chunk, schedule.padded, along);
+    const { width, rows, quads, length, rowStride, isAlongK } = layout;
+    const fetches = Math.ceil((quads * rows) / workgroup);
+    const loads = fetches * operand.loads * (operand.isWide ? 1 : 4);
+    instructions(n, "loads", chunks * loads);
+    instructions(n, "other", chunks * loads * (operand.isWide ? gpu.address : gpu.fill));
+    n.cache += chunks * loads * fetchCycles(quads, operand.isWide ? 4 : 1, target);
+    const stores = (chunks * fetches * 4) / width;
+    instructions(n, "workgroup", stores);
+    n.banks += stores * storeCycles(quads, width, width * rowStride, target);
+    // whole lines come; until the next chunk, others have taken the places of the rest
+    const line = Math.min(gpu.line, 4 * p.extent[axisOf(operand.fast)]!);
+    n.bytes += chunks * rows * Math.max(4 * length, line) * operand.loads;
+    n.workgroupMemory += 4 * width * sizeOfBox(layout);
+    fetched += 4 * fetches * operand.loads;
+    const tileOf = (v: Variable): number => p.tile[axisOf(v)]!;
+    let reads = isAlongK ? tileOf(w.k) / 4 : Math.ceil(tileOf(operand.fast) / width);
+    for (const { of } of coordinates) {
+      const [outs, overs] = [of.out ? tileOf(of.out) : 1, of.over ? tileOf(of.over) : 1];
+      const isStretch = !of.out || along(of.out).run === outs;
+      const stretch = isStretch ? 1 + of.step * (outs - 1) + Math.abs(of.by) * (overs - 1) : Infinity;
+      reads *= Math.min(outs * overs, stretch);
+    }
+    const apart = lanes.map(([a, count]): LaneAxis => {
+      const of = coordinates.find((c) => c.of.out && axisOf(c.of.out) === a);
+      const isFast = axisOf(operand.fast) === a;
+      return [a, count, isFast ? along(operand.fast).run : of ? of.apart * of.of.step * width * rowStride : 0];
+    });
+    instructions(n, "workgroup", chunks * bodies * reads);
+    instructions(n, "other", chunks * bodies * reads, waitIssue);
+    n.banks += chunks * bodies * reads * bankCycles(apart, width, gpu);
+    held += width * reads;
+  }
+  const sums = part.ops!.length;
+  const all = product(part.over, p.extent) * p.accumulators;
+  instructions(n, "multiplyAdds", all * part.products);
+  instructions(n, "other", all * (sums - part.products));
+  instructions(n, "other", chunks * (bodies + 1) * gpu.loop);
+  n.barriers += 2 * chunks;
+  n.waits += chunks;
+  n.serial += besides(n.issue - before, p, gpu);
+  n.serial += chunks * (gpu.latency + gpu.barrier * Math.ceil(workgroup / target.simd) + bodies * gpu.workgroupLatency);
+  return gpu.stagedRegisters + Math.max(fetched, heldAtOnce * held);
+}
+const heldAtOnce = 0.6; // of what a body reads: Mesa's compiler for RDNA 2 takes 104 to 176 registers for bodies of 28 to 56 sums
 /** The same for the best chunk: everything but what its size rounds up, and conflicts. */
 export function leastOfContraction(n: Count, c: Contraction, part: Part, p: Placed, gpu: Gpu): number {
   const k = p.names.indexOf(c.nest.nameOf.get(c.k)!);
@@ -148,13 +223,13 @@ const leastChunk = stagedChunks[0];
 const besides = (issue: number, p: Placed, gpu: Gpu): number =>
   issue * (Math.min(gpu.inStep, Math.ceil(p.workgroup / p.target.simd)) - 1);
 /** Lines that a SIMD group's fetch of neighbouring fours touches, or the bytes that come. */
-function fetchCycles({ layout: { quads } }: Box, width: number, { simd, gpu }: Target): number {
+function fetchCycles(quads: number, width: number, { simd, gpu }: Target): number {
   const rows = Math.ceil(simd / quads);
   const lines = rows * Math.ceil((16 * Math.min(quads, simd)) / gpu!.line);
   return Math.max(gpu!.access, lines, (4 * width * simd) / gpu!.cacheBytes);
 }
 /** Neighbouring fours of a row, then the next row: as vectors, or element by element. */
-function storeCycles({ layout: { quads, width }, step }: Box, { simd, gpu }: Target): number {
+function storeCycles(quads: number, width: 1 | 4, step: number, { simd, gpu }: Target): number {
   const inRow = Math.min(quads, simd);
   const lanes: LaneAxis[] = [
     [0, inRow, 4],

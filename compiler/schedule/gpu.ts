@@ -6,9 +6,10 @@
 import { analyse, type Access, type Analysis, type Part, type Work } from "./access.ts";
 import { contractionOf } from "./contraction.ts";
 import { instructions, noCount, type Count, type LaneAxis } from "./gpu-count.ts";
-import { addContraction, leastOfContraction } from "./gpu-staged.ts";
+import { addContraction, addWindows, leastOfContraction } from "./gpu-staged.ts";
 import { estimate, type Nest } from "./nest.ts";
 import { elements, loopsOf, product, tripsOf, type Loops, type Placed } from "./placed.ts";
+import { windowsOf } from "./windows.ts";
 import type { Node } from "../graph/types.ts";
 import type { Gpu, Target } from "../kernel/target.ts";
 
@@ -38,8 +39,11 @@ export function timeOnGpu(nest: Nest, p: Placed, target: Target): GpuTime {
   const lanes = lanesOfGroup(p, target);
   let registers = 0;
   const contraction = p.schedule.joined ? contractionOf(nest) : undefined;
-  if (contraction) registers = addContraction(c, contraction, analysis.stages[0]!, p, lanes, gpu);
-  for (const part of contraction ? analysis.stores : [...analysis.stages, ...analysis.stores]) {
+  const windows = !contraction && Object.keys(p.schedule.staged).length ? windowsOf(nest) : undefined;
+  const [sums] = analysis.stages;
+  if (contraction) registers = addContraction(c, contraction, sums!, p, lanes, gpu);
+  else if (windows) registers = addWindows(c, windows, nest, sums!, p, lanes, gpu);
+  for (const part of contraction || windows ? analysis.stores : [...analysis.stages, ...analysis.stores]) {
     const counting: Counting = { p, gpu, lanes, part, loops: loopsOf(part, p), c, held: 0, addresses: 0 };
     addPart(counting);
     registers = Math.max(registers, counting.held + counting.addresses);

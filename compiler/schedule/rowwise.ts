@@ -14,7 +14,8 @@ import type { Count } from "./gpu-count.ts";
 import { compileNs, leastPrice, priceOf } from "./price.ts";
 import type { RowAxis } from "./rows.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
-import { corners, ofManyRows, type Candidate, type Corner } from "./space.ts";
+import type { Candidate, Corner } from "./corner.ts";
+import { corners, ofManyRows } from "./space.ts";
 
 /** A kernel as workgroups of `threads` invocations do it, of which a real workgroup does many. */
 export interface Placement {
@@ -269,7 +270,7 @@ function partsOf(nest: Nest, row: string | undefined, target: Target): Part[] {
   if (others.some((a) => typeof nest.extentOf.get(a) !== "number")) return [];
   const isElementwise = !spec.stages.length && spec.stores.every((s) => !s.over.length);
   const found = [
-    ...(!isElementwise || row === undefined ? corners(nest, target) : []),
+    ...(!isElementwise || row === undefined ? corners(nest, target).filter((c) => !c.alone) : []),
     ...(!isElementwise && row !== undefined ? corners(nest, target, row) : []),
     ...target.together.flatMap((workgroup) => ofManyRows(nest, target, workgroup)),
   ];
@@ -385,7 +386,7 @@ function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, targe
   const { threads, span, others } = sizesOf(nest, schedule, row);
   const staged = Object.keys(schedule.staged).length > 0;
   const meets = schedule.share.length > 0 || sharesSums(nest, schedule) || staged;
-  if (schedule.split || schedule.anySize || (staged && row !== undefined)) return undefined;
+  if (schedule.split || schedule.anySize || (staged && (row !== undefined || !schedule.joined))) return undefined;
   const turns = turnsOf(nest, schedule);
   const shares = turns.length > 0;
   if (meets && !target.lanes && !(shares && target.inTurn)) return undefined;

@@ -5,17 +5,13 @@
 //   share    what no lane axis changes is loaded by one lane each and broadcast
 //   staged   on devices with fast workgroup memory: what a workgroup reads of a chunk of the reduction
 import { analyse } from "./access.ts";
-import { contractionOf, stagedChunks, stepsAtOnce } from "./contraction.ts";
 import { canFlatten, estimate, flatNest, type Nest } from "./nest.ts";
+import type { Candidate, Corner } from "./corner.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
+import { productsInWorkgroupMemory, windowsInWorkgroupMemory } from "./space-staged.ts";
 import { mostGroups } from "../kernel/sizes.ts";
-import type { Variable } from "../graph/types.ts";
 import type { Target } from "../kernel/target.ts";
 
-export interface Candidate {
-  readonly nest: Nest;
-  readonly schedule: Schedule;
-}
 type Threads = Schedule["threads"];
 type Tile = Readonly<Record<string, number>>;
 const even = [1, 2, 4, 8, 16]; // tiles, and where these fit badly ...
@@ -28,13 +24,6 @@ const mostSteps = 8; // ... and of a longer one
 
 export const enumerate = (nest: Nest, target: Target): Candidate[] =>
   corners(nest, target).flatMap((c) => c.candidates());
-/** A corner of the space: schedules with the same threads and tile of output axes, none of which costs less than `least` of them (`leastPrice`). */
-export interface Corner {
-  readonly nest: Nest;
-  readonly least: Schedule | undefined; // without: nothing is known
-  readonly atOnce: number; // steps of reductions that the body of a loop has, at most
-  readonly candidates: () => Candidate[];
-}
 /** `lanes`: the lanes run over this axis. */
 export function corners(nest: Nest, target: Target, lanes?: string): Corner[] {
   const isElementwise = !nest.spec.stages.length && nest.spec.stores.every((s) => !s.over.length);
@@ -226,7 +215,8 @@ function reductions(nest: Nest, target: Target, lanes: string | undefined): Corn
   const { found, along, complete } = search;
   if (lanes !== undefined) oneAxisOnLanes(search, [lanes]);
   else {
-    inWorkgroupMemory(search);
+    if (target.class === "gpu")
+      found.push(...productsInWorkgroupMemory(nest, target), ...windowsInWorkgroupMemory(nest, target));
     oneAxisOnLanes(search);
     fusedLanes(search);
     reducedLanes(search);
@@ -336,68 +326,6 @@ function manyRows({ nest, f, along, complete }: Search, workgroup: number): void
 }
 const rowLanes = [4, 8, 16, 32]; // of a workgroup
 const leastColumns = 8; // fewer neighbours waste most of what memory brings
-/** Contractions whose operands lie in workgroup memory: threads over both of their output axes, a tile of registers each. */
-function inWorkgroupMemory({ nest, target, found }: Search): void {
-  const c = target.class === "software" ? undefined : contractionOf(nest);
-  if (!c) return;
-  const [m, n, k] = [c.m, c.n, c.k].map((v) => c.nest.nameOf.get(v)!) as [string, string, string];
-  const extent = (v: Variable): number => estimate(v.extent);
-  const isFour = typeof c.n.extent === "number" && c.n.extent % 4 === 0;
-  const steps = typeof c.k.extent === "number" ? c.k.extent : Infinity;
-  const chunks = stagedChunks.filter((chunk) => (steps % chunk === 0 || c.vanishes) && chunk < steps + 8);
-  for (const [tm, tn] of contractionThreads)
-    // of tiles that cost the same, the one that is longer along n: what lies along k is held for four steps
-    for (const rn of contractionTiles)
-      for (const rm of contractionTiles) {
-        const spans = new Map([
-          [c.m, tm * rm],
-          [c.n, tn * rn],
-        ]);
-        if (rm * rn < 2 || tm * rm > lanePadding * extent(c.m) + 4 || tn * rn > lanePadding * extent(c.n) + 4) continue;
-        const threads: Threads = [
-          [m, tm],
-          [n, tn],
-        ];
-        const least: Schedule = {
-          ...plainSchedule,
-          joined: true,
-          threads,
-          tile: { [m]: rm, [n]: rn },
-          vector: isFour && rn % 4 === 0 ? n : "",
-          quads: [...(rm % 4 ? [] : [m]), ...(rn % 4 ? [] : [n])],
-        };
-        const of = (chunk: number): Candidate[] => {
-          const bytes = c.operands.reduce((sum, o) => sum + 4 * chunk * (o.along ? spans.get(o.along)! : 1), 0);
-          const rows = c.operands.reduce(
-            (sum, o) => sum + (o.fast === c.k && o.along ? 16 * spans.get(o.along)! : 0),
-            0,
-          );
-          if (bytes > target.workgroupMemory) return [];
-          return (chunk < steps ? [false, true] : [false]).map((ahead) => ({
-            nest: c.nest,
-            schedule: {
-              ...least,
-              tile: { ...least.tile, [k]: Math.min(chunk / 2, stepsAtOnce(rm, rn)) },
-              together: "workgroup",
-              staged: { [k]: chunk },
-              ahead,
-              padded: rows > 0 && bytes + rows <= target.workgroupMemory,
-            },
-          }));
-        };
-        found.push({ nest: c.nest, least, atOnce: Infinity, candidates: () => chunks.flatMap(of) });
-      }
-}
-const contractionThreads = [
-  [8, 8],
-  [8, 16],
-  [16, 8],
-  [16, 16],
-  [4, 16],
-  [16, 4],
-] as const;
-const contractionTiles = [8, 4, 2, 1];
-
 function sameTile(a: Tile, b: Tile): boolean {
   const axes = Object.keys(a);
   return axes.length === Object.keys(b).length && axes.every((x) => a[x] === b[x]);

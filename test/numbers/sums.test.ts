@@ -1,7 +1,7 @@
 // Long sums: the bound that docs/language.md states, for lengths up to 2^25, along any axis, under any schedule. Expected values are sums in f64.
 import { beforeAll, describe, expect, test } from "vitest";
-import { dim, equal, integer, mul, select } from "../../compiler/graph/scalar.ts";
-import type { Extent, Source } from "../../compiler/graph/types.ts";
+import { dim, equal, integer, linear, mul, select } from "../../compiler/graph/scalar.ts";
+import type { Extent, Integer, Source } from "../../compiler/graph/types.ts";
 import type { KernelSpec } from "../../compiler/kernel/kernel.ts";
 import { lowerKernel } from "../../compiler/lower/lower.ts";
 import { nestOf } from "../../compiler/schedule/nest.ts";
@@ -139,6 +139,34 @@ const scattered = (n: number, cells = 3): Sum => {
     },
   };
 };
+/** Convolutions of many channels. */
+const windows = (channels: number): Sum => {
+  const [length, out, taps, apart] = [16, 32, 3, 2]; // neighbouring taps are no longer row
+  const x = tensor("x", [1, length + apart * (taps - 1), channels]);
+  const w = tensor("w", [taps, channels, out]);
+  const y = tensor("y", [1, length, out]);
+  const s = new SpecBuilder("windows", [1, length, out]);
+  const [, i, o] = s.i as [Integer, Integer, Integer];
+  const sum = s.sum([taps, channels], (u, c) => {
+    const index = linear([
+      [i, 1],
+      [u!, apart],
+    ]);
+    return mul(at(x, 0, index, c!), at(w, u!, c!, o));
+  });
+  s.store(y, sum);
+  return {
+    spec: s.done(),
+    x,
+    y,
+    results: length * out,
+    more: new Map([[w, new Float32Array(taps * channels * out).fill(1)]]),
+    terms: (r, see) => {
+      for (let u = 0; u < taps; u++)
+        for (let k = 0; k < channels; k++) see((Math.floor(r / out) + apart * u) * channels + k);
+    },
+  };
+};
 
 /** The largest error of a result, as a share of the sum of its terms' magnitudes. */
 async function errorOf(sum: Sum, target: Target, kind: string, n: number, schedule?: Schedule): Promise<number> {
@@ -184,6 +212,7 @@ const shapes: Readonly<Record<string, (n: number) => Sum>> = {
   scattered,
   pixels: (n) => pixels(Math.ceil(n / 4096), 64, 64),
   "narrow pixels": (n) => pixels(3, Math.ceil(n / 27), 9),
+  windows: (n) => windows(4 * Math.ceil(n / 12)),
   "all, open": (n) => all(n, true),
   "rows, open": (n) => rows(n, 3, true),
   "columns, open": (n) => columns(n, 8, true),
@@ -216,6 +245,16 @@ describe("schedules drawn from the space", () => {
     },
     300_000,
   );
+});
+test("windows whose operands lie in workgroup memory, chunk by chunk", async () => {
+  const sum = windows(4096);
+  const target = targets["discrete"]!;
+  const space = enumerate(nestOf(sum.spec), target).filter(
+    ({ schedule: s }) => !s.joined && Object.keys(s.staged).length,
+  );
+  expect(space.length).toBeGreaterThan(0);
+  for (const { schedule } of space.filter((_, i) => i % Math.ceil(space.length / 3) === 0))
+    expect(await errorOf(sum, target, "equal", 3 * 4096, schedule), JSON.stringify(schedule)).toBeLessThan(usual);
 });
 test("2^25 terms, of a length that the compiler knows or not", async () => {
   const n = 2 ** 25;
