@@ -79,8 +79,9 @@ const partCounts = [4, 16, 64];
  */
 export function partsToTry(spec: KernelSpec, n: number, bytes: number, target: Target): readonly number[] {
   const { gpu } = target;
+  const least = gpu && spec.stages[0]!.over.length > 1 ? 1 : 2; // a part has something to sum up
   const steps = (counts: readonly number[]): number[] =>
-    [...new Set(counts.map((count) => stepsOfPart(n, count)))].filter((chunk) => chunk >= 2 && 2 * chunk <= n);
+    [...new Set(counts.map((count) => stepsOfPart(n, count)))].filter((chunk) => chunk >= least && 2 * chunk <= n);
   if (!gpu) return steps(partCounts);
   const wanted = fullSimd * gpu.simds * target.cores; // SIMD groups
   const results = spec.axes.reduce((all, v) => all * estimate(v.extent), spec.stages.length);
@@ -103,7 +104,7 @@ export function openParts(spec: KernelSpec, target: Target): { chunk: number; co
 }
 const openChunk = 1024;
 const invocationsOfCore = 512; // of a GPU: results by parts that fill it
-/** Into ceil(n / chunk) parts, two at least; of a run-time length into `count`, which take the chunks in turn. */
+/** Into ceil(n / chunk) parts, two at least; of a run-time length into `count`, which take the chunks in turn. A part of one step has other axes to sum up over. */
 export function splitReduction(spec: KernelSpec, chunk: number, count = 0): Split {
   const cut = axisToCut(spec.stages[0]!.over);
   const n = spec.stages[0]!.over[cut]!.extent;
@@ -113,7 +114,7 @@ export function splitReduction(spec: KernelSpec, chunk: number, count = 0): Spli
   const memories: Source[] = [];
   const first = spec.stages.map((s): Stage => {
     const k = s.over[cut]!;
-    const own = variable(chunk, k.name);
+    const own = chunk > 1 ? [variable(chunk, k.name)] : []; // a single step is no axis
     // floor((n + parts * chunk - 1) / (parts * chunk)) turns: an extent of a loop alone, which no tensor has
     const turn =
       typeof n === "number"
@@ -122,7 +123,11 @@ export function splitReduction(spec: KernelSpec, chunk: number, count = 0): Spli
             floorDiv(iadd(extentInteger(n), parts * chunk - 1), parts * chunk) as Integer as Extent,
             `${k.name}_turn`,
           );
-    const position = linear([[part, chunk], [own, 1], ...(turn ? [[turn, parts * chunk] as const] : [])]);
+    const position = linear([
+      [part, chunk],
+      ...own.map((v) => [v, 1] as const),
+      ...(turn ? [[turn, parts * chunk] as const] : []),
+    ]);
     const value = substitute(s.value, new Map([[k, position]]));
     const none = s.local.dtype === "i32" ? integer(nothing(s)!) : literal(nothing(s)!);
     const guarded = parts * chunk === n ? value : select(less(position, extentInteger(n)), value, none);
@@ -136,7 +141,7 @@ export function splitReduction(spec: KernelSpec, chunk: number, count = 0): Spli
     );
     return {
       ...s,
-      over: [...(turn ? [turn] : []), ...s.over.slice(0, cut), own, ...s.over.slice(cut + 1)],
+      over: [...(turn ? [turn] : []), ...s.over.slice(0, cut), ...own, ...s.over.slice(cut + 1)],
       value: guarded,
     };
   });
@@ -146,7 +151,7 @@ export function splitReduction(spec: KernelSpec, chunk: number, count = 0): Spli
   });
   const said =
     typeof n === "number"
-      ? `${parts} parts of the reduction, of ${chunk} steps each`
+      ? `${parts} parts of the reduction, of ${chunk} step${chunk > 1 ? "s" : ""} each`
       : `${parts} parts of the reduction, which take ${chunk} steps in turn`;
   return {
     parts: {

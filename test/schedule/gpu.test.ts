@@ -183,7 +183,12 @@ describe.each(classes)("the schedule chosen for $name devices", (target: Target)
     const n = stages[0]!.over[0]!.extent as number;
     for (const count of [2, 4, 8, 16, 32, 64, 128]) {
       const chunk = stepsOfPart(n, count);
-      if (chunk < 2 || 2 * chunk > n || 8 * results * count > bytesOf(analyse(whole))) continue;
+      if (
+        chunk < (stages[0]!.over.length > 1 ? 1 : 2) ||
+        2 * chunk > n ||
+        8 * results * count > bytesOf(analyse(whole))
+      )
+        continue;
       const { parts, whole: sum } = splitReduction(whole.spec, chunk);
       const [first, second] = [cheapest(nestOf(parts), target), cheapest(nestOf(sum), target)];
       // more parts than fill a GPU with large tiles are up to a fifth cheaper by price, and were none by the counts of a compiler

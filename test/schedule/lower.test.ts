@@ -8,6 +8,7 @@ import { overSources } from "./reference.ts";
 import {
   argmaxRows,
   cases,
+  convWeight,
   crossEntropy,
   dynamicPairs,
   elementwise,
@@ -17,6 +18,8 @@ import {
   softmax,
   softmaxGradient,
 } from "./cases.ts";
+import { cheapest } from "../../compiler/schedule/choose.ts";
+import { splitReduction } from "../../compiler/schedule/split.ts";
 import { check, generator } from "./check.ts";
 import type { TestDevice } from "./device.ts";
 import { openDevice } from "./open.ts";
@@ -70,4 +73,17 @@ test("more workgroups than one dimension of a launch has", async () => {
   const rows = dynamicPairs(70_001);
   await check(on, rows, { target: own, schedule: { ...plainSchedule, threads: [["j", 2]] } });
   await check(on, rows, { target: own });
+});
+
+describe("parts of few steps of the first reduced axis", () => {
+  const target = targets["discrete"]!;
+  const gradients = [convWeight(5, 9, 3, 7), convWeight(6, 8, 8, 16), convWeight(7, 6, 1, 5)];
+  test.each(gradients.flatMap((c) => [1, 2, 3].map((chunk) => [c.name, chunk, c] as const)))(
+    "%s in parts of %i",
+    async (_, chunk, c) => {
+      const { parts } = splitReduction(overSources(c.spec), chunk);
+      const { schedule } = cheapest(nestOf(parts), target)!;
+      await check(on, c, { target, schedule: { ...schedule, split: chunk } });
+    },
+  );
 });
