@@ -70,6 +70,19 @@ export interface PlanTensor {
 export interface PlanModule {
   readonly name: string; // file name without .wgsl
   readonly code?: string;
+  readonly subgroups?: PlanSubgroups;
+}
+/** The code for devices with subgroups of so many lanes at least, in which neighbours by local_invocation_index are neighbours. */
+export interface PlanSubgroups {
+  readonly lanes: number;
+  readonly of: string; // hashOfText of the code that the edits are for: they are of no use to another
+  readonly edits: readonly PlanEdit[];
+}
+/** Lines of a text, counted from 0, that others take the place of. Of several edits the last lines come first. */
+export interface PlanEdit {
+  readonly line: number;
+  readonly lines: number;
+  readonly text: string;
 }
 
 export type Command = Dispatch | Loop | Copy;
@@ -300,6 +313,14 @@ export interface PlanExport {
   readonly program: PlanProgram;
   readonly inputs: readonly PlanPort[]; // "seed" too, where the program draws
   readonly outputs: readonly PlanPort[];
+}
+
+/** The code of a module where neighbours exchange values by operations of subgroups; as it is where somebody has changed it. */
+export function withSubgroups(code: string, { of, edits }: PlanSubgroups): string {
+  if (hashOfText(code) !== of) return code;
+  const lines = code.split("\n");
+  for (const e of edits) lines.splice(e.line, e.lines, e.text);
+  return ["enable subgroups;", ...lines].join("\n");
 }
 
 /** The WGSL name of a run-time dim's override: rows.digits is dim_rows_digits. */

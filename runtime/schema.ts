@@ -12,12 +12,15 @@ import type {
   Plan,
   PlanColumn,
   PlanDataset,
+  PlanEdit,
   PlanEvaluation,
   PlanFieldCheck,
   PlanFieldView,
+  PlanModule,
   PlanPort,
   PlanProgram,
   PlanSize,
+  PlanSubgroups,
   PlanTrain,
   Size,
   WorkgroupCount,
@@ -310,7 +313,19 @@ const plan = object<Plan>({
       data: optional(text),
     }),
   ),
-  modules: list(object<Plan["modules"][number]>({ name: text, code: optional(text) })),
+  modules: list(
+    object<PlanModule>({
+      name: text,
+      code: optional(text),
+      subgroups: optional(
+        object<PlanSubgroups>({
+          lanes: atLeastOne,
+          of: text,
+          edits: list(object<PlanEdit>({ line: count, lines: count, text })),
+        }),
+      ),
+    }),
+  ),
   states: list(
     object<Plan["states"][number]>({
       name: text,

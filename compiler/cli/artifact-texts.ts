@@ -27,7 +27,7 @@ export function artifactTexts(
       (m) => p === plan || plan.modules.every((o) => o.name !== m.name || o.code !== m.code),
     );
     return [
-      [file, json({ ...p, modules: p.modules.map(({ name }) => ({ name })) }) + "\n"],
+      [file, json({ ...p, modules: p.modules.map(({ code: _, ...m }) => m) }) + "\n"],
       ...own.map(({ name, code = "" }) => [`${folder}/${name}.wgsl`, code.trimEnd() + "\n"] as const),
       ...(index === undefined ? [] : [[`${folder}/INDEX.md`, index(p)] as const]),
     ];

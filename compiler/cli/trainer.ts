@@ -82,9 +82,10 @@ ${others.map((other) => `${text(other.target)}: () => ${otherText(plan, other)},
 /** An expression in which the first plan is `plan`. Kernels that are equal stand in the text once. */
 function otherText(plan: Plan, other: Plan): string {
   const known = new Map(plan.modules.map(({ code }, i) => [code, i]));
-  const modules = other.modules.map(({ name, code = "" }) => {
+  const modules = other.modules.map(({ name, code = "", subgroups }) => {
     const same = known.get(code);
-    return `{ name: ${text(name)}, code: ${same === undefined ? `${template(code)}.slice(1)` : `plan.modules[${same}].code`} },\n`;
+    const own = same === undefined ? `${template(code)}.slice(1)` : `plan.modules[${same}].code`;
+    return `{ name: ${text(name)}, code: ${own}${subgroups ? `, subgroups: ${json(subgroups)}` : ""} },\n`;
   });
   const different = Object.entries(other).filter(
     ([key, value]) => key !== "modules" && JSON.stringify(value) !== JSON.stringify(plan[key as keyof Plan]),
@@ -96,7 +97,7 @@ ${modules.join("")}] })`;
 function planText(plan: Plan): string {
   return `// ---- the plan: buffers, programs, data
 
-export const plan = ${json({ ...plan, source: "", modules: plan.modules.map(({ name }) => ({ name })) })};
+export const plan = ${json({ ...plan, source: "", modules: plan.modules.map(({ code: _, ...m }) => m) })};
 plan.source = ${template(plan.source)}.slice(1);
 
 // ---- the kernels, by module

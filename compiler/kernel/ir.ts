@@ -61,6 +61,13 @@ export interface Barrier {
   readonly kind: "barrier";
   readonly memory: "workgroup" | "storage";
 }
+/** What invocations hand one another: through workgroup memory, or, where blocks of `reach` neighbours lie in one subgroup, by its operations. Both end in the same values. */
+export interface Exchange {
+  readonly kind: "exchange";
+  readonly body: readonly Statement[]; // through workgroup memory; its names are those of the block around
+  readonly direct: readonly Statement[]; // reads nothing that the other does not read
+  readonly reach: number; // a power of two
+}
 /** A call for what it does. */
 export interface Invoke {
   readonly kind: "invoke";
@@ -70,7 +77,7 @@ export interface Comment {
   readonly kind: "comment";
   readonly lines: readonly string[];
 }
-export type Statement = Let | Var | SetTo | Moves | For | StoreTo | If | Barrier | Invoke | Comment;
+export type Statement = Let | Var | SetTo | Moves | For | StoreTo | If | Barrier | Exchange | Invoke | Comment;
 
 /** The expressions of a statement, without those of its body, in the order of the text. */
 export function expressionsOf(s: Statement): readonly Expr[] {
@@ -90,6 +97,7 @@ export function expressionsOf(s: Statement): readonly Expr[] {
       return [s.call];
     case "moves":
     case "barrier":
+    case "exchange":
     case "comment":
       return [];
     default:
@@ -114,6 +122,7 @@ export function mapExpressions(s: Statement, f: (e: Expr) => Expr): Statement {
       return { ...s, call: f(s.call) };
     case "moves":
     case "barrier":
+    case "exchange":
     case "comment":
       return s;
     default:
@@ -136,9 +145,12 @@ export function namesIn(s: Statement): readonly string[] {
 export function countNames(block: readonly Statement[], uses: Map<string, number>): void {
   for (const s of block) {
     for (const name of namesIn(s)) uses.set(name, (uses.get(name) ?? 0) + 1);
-    if (s.kind === "for" || s.kind === "if") countNames(s.body, uses);
+    if ("body" in s) countNames(s.body, uses);
   }
 }
+/** The statements of a block, with those of its exchanges. */
+export const throughMemory = (block: readonly Statement[]): readonly Statement[] =>
+  block.flatMap((s) => (s.kind === "exchange" ? s.body : [s]));
 
 // ---------------------------------------------------------------- modules
 

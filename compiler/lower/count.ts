@@ -49,7 +49,8 @@ export function countCode(body: readonly Statement[], target: Target, trips = 1)
       case "comment":
         break;
       case "for":
-      case "if": {
+      case "if":
+      case "exchange": {
         const inner = countCode(s.body, target, s.kind === "for" ? trips * s.trips : trips);
         memory += inner.memory;
         work += inner.work + (s.kind === "for" ? trips * s.trips * ns.loop : 0);

@@ -5,8 +5,9 @@ import type { Integer, Local, Variable } from "../graph/types.ts";
 import { elements } from "../scalar/dtype.ts";
 import { leastI32 } from "../scalar/range.ts";
 import { carryRound } from "./carry.ts";
+import { join, mostReach, setTo, throughSubgroup, type Part } from "./exchange.ts";
 import { addForms, constantForm, nameForm, scaled, shift, type Form } from "../kernel/forms.ts";
-import { namesIn, type SetTo, type Statement } from "../kernel/ir.ts";
+import { namesIn, throughMemory, type SetTo, type Statement } from "../kernel/ir.ts";
 import type { Stage } from "../kernel/kernel.ts";
 import { isLoad, loadsFirst } from "./order.ts";
 import { offset, type Axis } from "./places.ts";
@@ -168,7 +169,7 @@ export class Reductions extends Staging {
   /** Loads that are the same for all invocations, where they are too many to be held at once. */
   private lateOf(body: readonly Statement[]): ReadonlySet<Statement> {
     const { values } = this;
-    const all = values.blocks.flatMap((b) => b.statements);
+    const all = values.blocks.flatMap((b) => throughMemory(b.statements));
     const madeBy = new Map(all.flatMap((s) => (s.kind === "let" ? [[s.name, s] as const] : [])));
     const known = new Map<string, boolean>();
     const isShared = (name: string): boolean => {
@@ -349,7 +350,7 @@ export class Reductions extends Staging {
     };
     const made = valueOf(v.expr.text, this.values.blocks[v.level]!.statements);
     if (made?.op !== "*" || !made.args.every((a) => a.op === "name")) return undefined;
-    const all = this.values.blocks.flatMap((b) => b.statements);
+    const all = this.values.blocks.flatMap((b) => throughMemory(b.statements));
     const isVector = (a: Expr): boolean => {
       const type = valueOf(a.text, all)?.type;
       return type?.width === 4 && !elements[type.element].whole;
@@ -432,45 +433,35 @@ export class Reductions extends Staging {
     const apart = faster.reduce((n, [, m]) => n * m, 1); // neighbours along the axis
     const far = (of: Expr): Expr => (apart === 1 ? of : operation("*", of, i32Number(apart)));
     const other = operation("+", self, far(half));
-    const set = (target: Expr, operator: SetTo["operator"], value: Expr): Statement => ({
-      kind: "set",
-      target,
-      operator,
-      value,
-      cost: "none",
-    });
     const barrier: Statement = { kind: "barrier", memory: "workgroup" };
-    const [own, its] = [parts(self), parts(other)];
-    const body: Statement[] = [];
-    if (places) {
-      const better = operation(
-        "||",
-        operation(stage.op === "argmax" ? ">" : "<", its, own),
-        operation("&&", operation("==", its, own), operation("<", places(other), places(self))),
-      );
-      const is = name("better", better.type);
-      body.push(
-        { kind: "let", name: is.text, value: better, cost: "none", pinned: true },
-        set(places(self), "=", choice(is, places(other), places(self))),
-        set(own, "=", choice(is, its, own)),
-      );
-    } else if (stage.op === "sum" || stage.op === "prod") body.push(set(own, stage.op === "sum" ? "+=" : "*=", its));
-    else body.push(set(own, "=", call(stage.op, [own, its], own.type)));
-    values.push(set(own, "=", sum));
-    if (places) values.push(set(places(self), "=", name(`${names[1]}${suffix}`, result)));
-    values.push(barrier);
-    values.push({
-      kind: "for",
-      variable: half.text,
-      from: i32Number(count / 2),
-      to: i32Number(0),
-      step: "halve",
-      trips: Math.log2(count),
-      body: [{ kind: "if", condition: operation("<", thread, half), body }, barrier],
-    });
+    const part = { value: sum, ...(arg ? { place: name(`${names[1]}${suffix}`, result) } : {}) };
+    const at = (of: Expr): Part => ({ value: parts(of), ...(places ? { place: places(of) } : {}) });
+    const own = at(self);
     const first = this.workgroup === count ? i32Number(0) : operation("-", self, far(thread));
-    return values.emit(this.base, (places ?? parts)(first), "workgroup", `${names[0]}${suffix}_all`, { pinned: true })
-      .expr;
+    const whole = values.fresh(`${names[0]}${suffix}_all`);
+    const body: Statement[] = [
+      setTo(own.value, "=", part.value),
+      ...(own.place && part.place ? [setTo(own.place, "=", part.place)] : []),
+      barrier,
+      {
+        kind: "for",
+        variable: half.text,
+        from: i32Number(count / 2),
+        to: i32Number(0),
+        step: "halve",
+        trips: Math.log2(count),
+        body: [{ kind: "if", condition: operation("<", thread, half), body: join(stage.op, own, at(other)) }, barrier],
+      },
+      { kind: "let", name: whole, value: (places ?? parts)(first), cost: "workgroup", pinned: true },
+    ];
+    const reach = count * apart;
+    if (reach > mostReach || !Number.isInteger(Math.log2(reach))) body.forEach((s) => values.push(s));
+    else {
+      const stem = `${names[0]}${suffix}`;
+      const direct = throughSubgroup(stage.op, part, whole, { reach, apart }, stem, (like) => values.fresh(like));
+      values.push({ kind: "exchange", body, direct, reach });
+    }
+    return name(whole, result);
   }
 
   // ---- loop bounds by guards

@@ -17,7 +17,7 @@ function withoutUnused(block: readonly Statement[], uses: Map<string, number>): 
   for (let i = block.length - 1; i >= 0; i--) {
     const s = block[i]!;
     if (s.kind === "let" && !uses.get(s.name)) for (const used of namesIn(s)) uses.set(used, uses.get(used)! - 1);
-    else if (s.kind === "for" || s.kind === "if") {
+    else if ("body" in s) {
       const body = withoutUnused(s.body, uses);
       live.push(body.length === s.body.length && body.every((x, k) => x === s.body[k]) ? s : { ...s, body });
     } else live.push(s);
@@ -32,7 +32,7 @@ function inlineOnce(
   const inLoops = new Map<string, number>(); // uses from loops below: they must not repeat the work
   for (const s of block) {
     if (s.kind === "for") countNames(s.body, inLoops);
-    else if (s.kind === "if") forEachLoop(s.body, (body) => countNames(body, inLoops));
+    else if ("body" in s) forEachLoop(s.body, (body) => countNames(body, inLoops));
   }
   const pending = new Map(outer);
   const result: Statement[] = [];
@@ -48,13 +48,16 @@ function inlineOnce(
       pending.set(own.name, own.value);
     else if (own.kind === "for") result.push({ ...own, body: inlineOnce(own.body, uses) });
     else if (own.kind === "if") result.push({ ...own, body: inlineOnce(own.body, uses, pending) });
-    else result.push(own);
+    else if (own.kind === "exchange") {
+      const form = (block: readonly Statement[]): Statement[] => inlineOnce(block, uses, pending);
+      result.push({ ...own, body: form(own.body), direct: form(own.direct) });
+    } else result.push(own);
   }
   return result;
 }
 function forEachLoop(block: readonly Statement[], f: (body: readonly Statement[]) => void): void {
   for (const s of block) {
     if (s.kind === "for") f(s.body);
-    else if (s.kind === "if") forEachLoop(s.body, f);
+    else if ("body" in s) forEachLoop(s.body, f);
   }
 }

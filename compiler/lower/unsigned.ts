@@ -61,6 +61,7 @@ function signsOf(body: readonly Statement[]): ReadonlySet<string> {
         any(s.value);
       } else {
         if ("body" in s) walk(s.body);
+        if (s.kind === "exchange") walk(s.direct);
         for (const e of expressionsOf(s)) any(e);
       }
   };
@@ -119,6 +120,10 @@ class Unsigned {
         return { ...s, at: this.bits(s.at), value: this.any(s.value) };
       case "if":
         return { ...s, condition: this.any(s.condition), body: this.block(s.body) };
+      case "exchange": {
+        const direct = this.block(s.direct);
+        return { ...s, body: s.body.map((own) => this.statement(own)), direct };
+      }
       case "invoke":
         return { ...s, call: this.any(s.call) };
       case "for": {

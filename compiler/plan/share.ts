@@ -7,7 +7,7 @@ import { call, calls, mapArgs, member, name, negate, type Expr } from "../kernel
 import { countNames, expressionsOf, mapExpressions, type Module, type Statement } from "../kernel/ir.ts";
 import { bindingAlignment } from "../kernel/sizes.ts";
 import { elements } from "../scalar/dtype.ts";
-import { printModule } from "../wgsl/print.ts";
+import { printModule, subgroupEdits } from "../wgsl/print.ts";
 import { canonicalModule } from "./canonical.ts";
 import type { Launched } from "./commands.ts";
 import type { ModuleUse } from "./modules.ts";
@@ -66,7 +66,10 @@ export function shareModules(
   }
   const kept = leader.flatMap((first, i) => (first === i ? [i] : []));
   const moduleOf = leader.map((first) => kept.indexOf(first));
-  const modules = kept.map((i): PlanModule => ({ ...plan.modules[i]!, code: printModule(shared[i]!) }));
+  const modules = kept.map((i): PlanModule => {
+    const subgroups = target.class === "gpu" ? subgroupEdits(shared[i]!) : undefined;
+    return { ...plan.modules[i]!, code: printModule(shared[i]!), ...(subgroups ? { subgroups } : {}) };
+  });
   if (!words.length) return { plan: { ...plan, modules }, moduleOf };
   const buffer = plan.buffers.length;
   const launch = <T extends Launch>(d: T): T => {
@@ -115,21 +118,31 @@ function familiesOf(modules: readonly Module[], uses: ReadonlyMap<number, Module
 function mapLiterals(m: Module, f: (literal: Literal) => Expr): Module {
   const isIncrement = (s: Statement, e: Expr): boolean =>
     s.kind === "for" && e === s.step && (e.text === "1" || e.text === "1u"); // written `++`
+  let changes = 0;
+  const own = (literal: Literal): Expr => {
+    const e = f(literal);
+    if (e !== literal.expr) changes++;
+    return e;
+  };
   const block = (body: readonly Statement[], inLoop: boolean): Statement[] =>
-    body.map((s) => {
+    body.flatMap((s): readonly Statement[] => {
       const within = inLoop || s.kind === "for";
-      const own = expressionsOf(s).some((e) => calls(e, (fn) => fn.startsWith("subgroup")))
+      const before = changes;
+      const made = expressionsOf(s).some((e) => calls(e, (fn) => fn.startsWith("subgroup")))
         ? s
         : mapExpressions(s, (e) => (isIncrement(s, e) ? e : go(e, within)));
-      return own.kind === "for" || own.kind === "if" ? { ...own, body: block(own.body, within) } : own;
+      if (!("body" in made)) return [made];
+      const inside = block(made.body, within);
+      if (made.kind !== "exchange") return [{ ...made, body: inside }];
+      return changes > before ? inside : [made]; // its other form has the numbers of one kernel
     });
   const go = (e: Expr, inLoop: boolean): Expr => {
-    if (e.op === "number") return isPlain(e) ? withSign(e, (expr) => f({ expr, divides: false })) : e;
+    if (e.op === "number") return isPlain(e) ? withSign(e, (expr) => own({ expr, divides: false })) : e;
     const shifts = e.op === "<<" || e.op === ">>";
     const divides = e.op === "/" || e.op === "%";
     return mapArgs(e, (a, i) => {
       if (i === 1 && a.op === "number" && shifts) return a;
-      if (i === 1 && divides && isWhole(a)) return inLoop ? a : f({ expr: a, divides });
+      if (i === 1 && divides && isWhole(a)) return inLoop ? a : own({ expr: a, divides });
       return go(a, inLoop);
     });
   };
@@ -215,7 +228,8 @@ function namesOf(m: Module): string[] {
   const declared = (block: readonly Statement[]): string[] =>
     block.flatMap((s) => [
       ...(s.kind === "let" || s.kind === "var" ? [s.name] : s.kind === "for" ? [s.variable] : []),
-      ...(s.kind === "for" || s.kind === "if" ? declared(s.body) : []),
+      ...("body" in s ? declared(s.body) : []),
+      ...(s.kind === "exchange" ? declared(s.direct) : []),
     ]);
   return [...uses.keys(), ...declared(m.body), ...[...m.bindings, ...m.memory].map((d) => d.name), ...m.overrides];
 }

@@ -16,7 +16,7 @@ export const planParts = (plan: Plan): readonly Part[] => [
   {
     name: "plan",
     text: () => planText(plan),
-    json: () => ({ ...plan, modules: plan.modules.map(({ name }) => ({ name })) }),
+    json: () => ({ ...plan, modules: plan.modules.map(({ code: _, ...m }) => m) }),
   },
 ];
 export const wgslParts = (plan: Plan): readonly Part[] =>

@@ -1,6 +1,7 @@
 // The loop IR as WGSL text: the one place that writes it. Prints; decides nothing.
 import { lineComment } from "./names.ts";
 import type { Expr, Op } from "../kernel/expr.ts";
+import { hashOfText, type PlanEdit, type PlanSubgroups } from "../../runtime/plan.ts";
 import type { Builtin, Module, Statement } from "../kernel/ir.ts";
 import { elements } from "../scalar/dtype.ts";
 import { helperCode } from "./prelude.ts";
@@ -79,11 +80,16 @@ const fitsRight = (op: Op, b: Expr): boolean =>
 
 // ---------------------------------------------------------------- statements
 
-const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
+/** A line; or lines that others may take the place of. */
+type Line = string | { readonly lines: readonly string[]; readonly direct: readonly string[]; readonly reach: number };
+const indented = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
+const indent = (lines: readonly Line[]): Line[] =>
+  lines.map((x) => (typeof x === "string" ? `  ${x}` : { ...x, lines: indented(x.lines), direct: indented(x.direct) }));
+const plain = (lines: readonly Line[]): string[] => lines.flatMap((x) => (typeof x === "string" ? [x] : x.lines));
 
-function printStatements(block: readonly Statement[], w: Writing = forReaders): string[] {
+function printStatements(block: readonly Statement[], w: Writing = forReaders): Line[] {
   const text = (e: Expr): string => printExpr(e, w);
-  return block.flatMap((s): string[] => {
+  return block.flatMap((s): Line[] => {
     switch (s.kind) {
       case "let":
         return [
@@ -116,6 +122,10 @@ function printStatements(block: readonly Statement[], w: Writing = forReaders): 
         return [`if (${text(s.condition)}) {`, ...indent(printStatements(s.body, w)), "}"];
       case "barrier":
         return [`${s.memory}Barrier();`];
+      case "exchange": {
+        const [lines, direct] = [s.body, s.direct].map((form) => plain(printStatements(form, w)));
+        return [{ lines: lines!, direct: direct!, reach: s.reach }];
+      }
       case "invoke":
         return [`${text(s.call)};`];
       case "comment":
@@ -134,11 +144,24 @@ const builtins: Readonly<Record<Builtin, { readonly name: string; readonly type:
   local_index: { name: "local_invocation_index", type: "u32" },
   lane_index: { name: "subgroup_invocation_id", type: "u32" },
 };
-export function printModule(
-  m: Module,
-  w: Writing = forReaders,
-  helpers: readonly string[] = helperCode(m.helpers),
-): string {
+export const printModule = (m: Module, w?: Writing, helpers?: readonly string[]): string =>
+  plain(linesOf(m, w, helpers)).join("\n");
+/** What of its text is another where invocations exchange values by operations of subgroups. */
+export function subgroupEdits(m: Module): PlanSubgroups | undefined {
+  const edits: PlanEdit[] = [];
+  let line = 0;
+  let lanes = 0;
+  for (const x of linesOf(m)) {
+    if (typeof x === "string") line += x.split("\n").length;
+    else {
+      edits.unshift({ line, lines: x.lines.length, text: x.direct.join("\n") });
+      line += x.lines.length;
+      lanes = Math.max(lanes, x.reach);
+    }
+  }
+  return lanes ? { lanes, of: hashOfText(printModule(m)), edits } : undefined;
+}
+function linesOf(m: Module, w = forReaders, helpers: readonly string[] = helperCode(m.helpers)): Line[] {
   const comment = (lines: readonly string[]): string[] =>
     w.comments ? lines.map((line) => lineComment(line).trimEnd()) : [];
   const { numbers } = m;
@@ -172,5 +195,5 @@ export function printModule(
     ...indent(printStatements(m.body, w)),
     "}",
     "",
-  ].join("\n");
+  ];
 }

@@ -166,8 +166,8 @@ const planOf = (bodies: readonly Body[]): Plan => ({
     },
   ],
 });
-const shared = (bodies: readonly Body[], starts = 1, compileMs = 50) =>
-  shareModules(planOf(bodies), bodies.map(kernel), new Map(bodies.map((_, i) => [i, { compileMs, starts }])), lavapipe);
+const shared = (bodies: readonly Body[], starts = 1, compileMs = 50, target = lavapipe) =>
+  shareModules(planOf(bodies), bodies.map(kernel), new Map(bodies.map((_, i) => [i, { compileMs, starts }])), target);
 
 /** [what, a kernel, by a number] */
 const numbers: readonly (readonly [string, (n: number) => Body, number, number])[] = [
@@ -214,6 +214,21 @@ test.each(apart)("two modules: %s", (_, a, b) => {
   expect(moduleOf).toEqual([0, 1]);
   expect(plan.buffers).toHaveLength(1);
   expect(kernels(plan)).toEqual([a, b].map((body) => printModule(kernel(body))));
+});
+test("what invocations exchange has its other form as long as its numbers are those of one kernel", () => {
+  const sum = name("sum", f32);
+  const exchange = (n: number): Statement => ({
+    kind: "exchange",
+    body: [make("sum", plus(x(n), f32Number(1)))],
+    direct: [make("sum", call("subgroupShuffleXor", [x(n), u32Number(n)], f32))],
+    reach: 2 * n,
+  });
+  const lanes = (bodies: readonly Body[]): (number | undefined)[] =>
+    shared(bodies, 1, 50, targets["discrete"]!).plan.modules.map((m) => m.subgroups?.lanes);
+  const differing = (n: number, far: number): Body => [exchange(far), store(plus(sum, f32Number(n)))];
+  expect(lanes([differing(2, 4), differing(3, 4)])).toEqual([8]);
+  expect(lanes([differing(2, 4), differing(2, 8)])).toEqual([undefined]);
+  expect(lanes([differing(2, 4)])).toEqual([8]);
 });
 test("names and comments make no other module, operators and helpers do", () => {
   const of = (
