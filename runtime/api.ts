@@ -40,6 +40,8 @@ export interface LoadOptions {
   readonly code?: (name: string) => Promise<string>;
   /** Models that are given the same map, on one device, compile the kernels that they have in common once. */
   readonly kernels?: Kernels;
+  /** false: kernels sum up through workgroup memory, also where the device does it faster by operations of subgroups. */
+  readonly subgroups?: boolean;
   /** Instead of the seeds of the train blocks: initial values, draws, order of rows, holdouts. */
   readonly seed?: number;
   /** A data set above this many bytes is streamed and not kept on the device. Default: what the device allows for one buffer. */

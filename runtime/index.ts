@@ -47,7 +47,7 @@ export async function load(given: PlanData, options: LoadOptions, tuner?: Tuner)
   if (seed !== undefined && !(Number.isInteger(seed) && Math.abs(seed) < 2 ** 31))
     throw new RuntimeProblem(`the seed must be a whole number below 2^31, not ${seed}`);
   checkDevice(plan, device);
-  const machine = new Machine(plan, device, options.code, options.kernels);
+  const machine = new Machine(plan, device, options);
   try {
     for (const t of plan.trains) [t.init, t.step].forEach((p) => machine.warm(p)); // while the data are read
     const read = await readData(plan, {

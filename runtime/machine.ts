@@ -1,9 +1,9 @@
 // The device's side of a plan: buffers by number, pipelines, recorded programs, reading back.
 import { checkBindings, workgroups, checkBytes, megabytes } from "./check.ts";
-import { dispatchesOf, overrideName, programsOf, sizeOf } from "./plan.ts";
+import { dispatchesOf, overrideName, programsOf, sizeOf, withSubgroups } from "./plan.ts";
 import type { Command, Copy, Dispatch, Plan, PlanProgram, Size } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
-import type { Kernels } from "./api.ts";
+import type { Kernels, LoadOptions } from "./api.ts";
 import {
   Encoding,
   isLong,
@@ -15,6 +15,7 @@ import {
   type RecordedGroup,
   type Recording,
 } from "./recording.ts";
+import { areTogether } from "./subgroups.ts";
 
 // GPUBufferUsage, GPUMapMode and GPUShaderStage by value: Node has no such globals
 const usage = { mapRead: 1, copySource: 4, copyTarget: 8, uniform: 64, storage: 128 };
@@ -48,6 +49,7 @@ export class Machine {
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #compiling = new Set<Promise<unknown>>();
   readonly #shared: Kernels | undefined;
+  readonly #subgroups: boolean;
   readonly #texts = new Set<string>(); // of the modules that run
   readonly #recordings = new Map<PlanProgram, Map<string, Promise<Recording>>>();
   #staging: { buffer: GPUBuffer; free: boolean }[] = [];
@@ -71,11 +73,16 @@ export class Machine {
     );
   };
 
-  constructor(plan: Plan, device: GPUDevice, code?: (name: string) => Promise<string>, shared?: Kernels) {
+  constructor(
+    plan: Plan,
+    device: GPUDevice,
+    { code, kernels, subgroups = true }: Pick<LoadOptions, "code" | "kernels" | "subgroups"> = {},
+  ) {
     this.plan = plan;
     this.device = device;
     this.#code = code;
-    this.#shared = shared;
+    this.#shared = kernels;
+    this.#subgroups = subgroups;
     this.#buffers = plan.buffers.map(() => undefined);
     this.lost = new Promise((resolve) => (this.#tellLost = resolve));
     device.addEventListener("uncapturederror", this.#onError);
@@ -319,6 +326,14 @@ export class Machine {
     return found;
   }
   async #textOf(index: number): Promise<string> {
+    const { subgroups } = this.plan.modules[index]!;
+    const code = await this.#codeOf(index);
+    const { device } = this;
+    return subgroups && this.#subgroups && (await areTogether(device, subgroups.lanes))
+      ? withSubgroups(code, subgroups)
+      : code;
+  }
+  async #codeOf(index: number): Promise<string> {
     const { name, code } = this.plan.modules[index]!;
     if (code !== undefined) return code;
     if (!this.#code) throw new RuntimeProblem(`the plan does not carry the module ${name}; load() needs \`code\``);

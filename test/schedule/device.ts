@@ -2,6 +2,7 @@
 import type { Source } from "../../compiler/graph/types.ts";
 import { baseOf } from "../../compiler/graph/node.ts";
 import { sizeOfShape, type Dims } from "../../compiler/evaluate/evaluate.ts";
+import type { Module } from "../../compiler/kernel/ir.ts";
 import type { LoweredKernel } from "../../compiler/lower/lower.ts";
 import { sizeOf, type DType, type WorkgroupCount } from "../../runtime/plan.ts";
 import { printModule } from "../../compiler/wgsl/print.ts";
@@ -45,7 +46,7 @@ export async function prepare(
   on: TestDevice,
   lowered: LoweredKernel,
   values: ReadonlyMap<Source, ArrayLike<number>>,
-  options: { dims?: Dims; storage?: (source: Source) => DType | "u8" } = {},
+  options: { dims?: Dims; storage?: (source: Source) => DType | "u8"; code?: (module: Module) => string } = {},
 ): Promise<Prepared> {
   const { device } = on;
   const dims = options.dims ?? {};
@@ -71,7 +72,7 @@ export async function prepare(
   const made: { pipeline: GPUComputePipeline; group: GPUBindGroup; count: [number, number] }[] = [];
   for (const kernel of [...(lowered.before ?? []), lowered]) {
     device.pushErrorScope("validation");
-    const code = printModule(kernel.module);
+    const code = (options.code ?? printModule)(kernel.module);
     const module = device.createShaderModule({ code });
     const { messages } = await module.getCompilationInfo();
     const constants = Object.fromEntries(kernel.constants.map((name) => [dimName(name), dims[name]!]));
