@@ -6,7 +6,7 @@ import type { Node, Scan } from "../graph/types.ts";
 import { commentOf, memoryNames } from "../kernel/formula.ts";
 import { call, i32, i32Number, name, operation, plus, sumOf, u32, u32Number, type Expr } from "../kernel/expr.ts";
 import type { KernelStep, LoopStep, RoundBound, Rounds, Step } from "../kernel/graph.ts";
-import { builtinsIn, type Procedure, type Statement } from "../kernel/ir.ts";
+import { builtinsIn, namesIn, type Procedure, type Statement } from "../kernel/ir.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
 import type { Target } from "../kernel/target.ts";
@@ -48,7 +48,8 @@ export interface Call {
   readonly of: Procedure;
   readonly tiles: Tiles;
   readonly threads: number;
-  readonly meets: boolean; // its threads exchange values in memory that the next function has
+  readonly meets: boolean; // its threads exchange values in memory that the next function has ...
+  readonly reach: number; // ... where so many neighbours do not by operations of subgroups; 0: always
 }
 export interface Naming {
   readonly names: ReadonlyMap<Node, string>; // of memory
@@ -127,9 +128,23 @@ function assemble(
       body,
     };
     const meets = emitted.workgroupMemory.length > 0;
-    calls.set(k, { of, tiles: p.tiles(emitted), threads: emitted.workgroup, meets });
+    const reach = reachOf(body, new Set(emitted.workgroupMemory.map((x) => x.name)));
+    calls.set(k, { of, tiles: p.tiles(emitted), threads: emitted.workgroup, meets, reach });
   }
   return { calls, written, wide, helpers, dims, subgroups, scans: read, memory: [...memory.values()] };
+}
+/** Of exchanges, where nothing else touches this memory; else 0. */
+function reachOf(body: readonly Statement[], memory: ReadonlySet<string>): number {
+  let reach = 0;
+  const isFree = (block: readonly Statement[]): boolean =>
+    block.every((s) => {
+      if (s.kind === "exchange") {
+        reach = Math.max(reach, s.reach);
+        return true;
+      }
+      return !namesIn(s).some((n) => memory.has(n)) && !("body" in s && !isFree(s.body));
+    });
+  return isFree(body) ? reach : 0;
 }
 /** A variable for the rounds of each loop. */
 export const roundNames = (scans: readonly Scan[], used: Set<string>): Map<Scan, string> =>
@@ -214,7 +229,7 @@ const tile = name("tile", i32);
 const localIndex = name("local_index", u32);
 const own = call("i32", [localIndex], i32);
 /** The workgroups of a kernel, as many at a time as the threads of one make. */
-export function callOf({ of, tiles, threads, meets }: Call, all: number): Statement[] {
+export function callOf({ of, tiles, threads, meets, reach }: Call, all: number): Statement[] {
   const { from, to, count } = tiles;
   const part = all / threads;
   const thread = part === 1 ? localIndex : operation("%", localIndex, u32Number(threads));
@@ -231,7 +246,9 @@ export function callOf({ of, tiles, threads, meets }: Call, all: number): Statem
       ),
     };
   };
-  const after: Statement[] = meets ? [{ kind: "barrier", memory: "workgroup" }] : [];
+  const barrier: Statement = { kind: "barrier", memory: "workgroup" };
+  const meeting: Statement = reach ? { kind: "exchange", body: [barrier], direct: [], reach } : barrier;
+  const after = meets ? [meeting] : [];
   const loop = (first: Expr, step: number): Statement => ({
     kind: "for",
     variable: tile.text,
