@@ -100,7 +100,7 @@ function fieldsOf(source: string): ReadonlyMap<string, readonly string[]> {
 }
 const sections: Readonly<Record<string, readonly string[]>> = {
   "The whole": ["Plan"],
-  "Buffers and modules": ["PlanBuffer", "PlanModule"],
+  "Buffers and modules": ["PlanBuffer", "PlanModule", "PlanSubgroups", "PlanEdit"],
   States: ["PlanTensor"],
   "Programs and commands": [
     "Launch",
