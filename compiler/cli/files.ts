@@ -11,6 +11,14 @@ export const mostTextBytes = 1 << 28; // of source text
 export const textOf = (bytes: Uint8Array): string => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 /** A checkpoint or weights: as long as dlm wrote it. */
 export const readKept = (path: string, action = "read"): Uint8Array<ArrayBuffer> => readBytes(path, action, Infinity);
+/** The same for `restoreNewest`: throws a RuntimeProblem. */
+export function readGeneration(path: string): Uint8Array<ArrayBuffer> {
+  try {
+    return readKept(path);
+  } catch (error) {
+    throw error instanceof UserError ? new RuntimeProblem(error.message) : error;
+  }
+}
 export function readBytes(path: string, action = "read", most?: number): Uint8Array<ArrayBuffer> {
   try {
     return files.readRegular(fs, path, most);

@@ -13,7 +13,17 @@ import { RuntimeProblem } from "../../runtime/problem.ts";
 import { jsonText } from "../../runtime/tensor.ts";
 import { interruptible, notKept, passedOver, restoreNewest, statusOf, trainBlocks } from "../../runtime/unattended.ts";
 import { deviceFor, targetOf } from "./device.ts";
-import { asideOf, checkWritable, generations, isKept, isThere, readKept, setAside, writeWhole } from "./files.ts";
+import {
+  asideOf,
+  checkWritable,
+  generations,
+  isKept,
+  isThere,
+  readGeneration,
+  readKept,
+  setAside,
+  writeWhole,
+} from "./files.ts";
 import { checkFits } from "./fitting.ts";
 import { dataFiles, openModel, planModel, type ModelFile, type ModelFlags, type Planned } from "./model.ts";
 import { nearest } from "./options.ts";
@@ -127,9 +137,7 @@ const isSame = (path: string | undefined, other: string): boolean =>
   path !== undefined && resolve(path) === resolve(other);
 async function resume(model: Model, path: string, terminal: Terminal): Promise<void> {
   const found = generations(path);
-  // an error of reading is the user's, in his words; the runtime's own are told with their file
-  const read = (file: string): Uint8Array => asRuntimeProblem(() => readKept(file));
-  const { file, refused } = await restoreNewest(model, found.length ? found : [path], read);
+  const { file, refused } = await restoreNewest(model, found.length ? found : [path], readGeneration);
   for (const reason of refused) terminal.note(passedOver(reason));
   if (file !== path) terminal.note(`going on from ${file}`);
 }
@@ -142,13 +150,6 @@ async function goOn(model: Model, checkpoint: string, terminal: Terminal): Promi
   } catch (error) {
     if (!(error instanceof RuntimeProblem) && !(error instanceof UserError)) throw error;
     terminal.note(`beginning anew: ${error.message}`);
-  }
-}
-function asRuntimeProblem<T>(run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    throw error instanceof UserError ? new RuntimeProblem(error.message) : error;
   }
 }
 

@@ -147,6 +147,34 @@ describe("rows of a run that goes on from its checkpoint are those of one that w
     expect((await dlm([...args, "off", "--runs", "long"])).status).toBe(0);
     uninterrupted = rowsIn("long");
   }, 300_000);
+  const cellOf = (runs: string): string => join(folder, cellsIn(sweepsIn(runs)[0]!)[0]!);
+  const isThere = (runs: string, file: string) => (): boolean => readdirSync(cellOf(runs)).includes(file);
+  const checkpoint = "checkpoint.safetensors";
+  /** A run that the signal ends once this file is there. */
+  const ended = async (
+    runs: string,
+    steps: number,
+    signal: NodeJS.Signals,
+    file = checkpoint,
+  ): Promise<number | null> => {
+    let isWatching = false;
+    const { status } = await dlm([...args, String(steps), "--runs", runs], {
+      onOutput: (_, kill) => {
+        if (isWatching) return;
+        isWatching = true;
+        void (async () => {
+          while (!attempted(isThere(runs, file))) await wait(1);
+          kill(signal);
+        })();
+      },
+    });
+    return status;
+  };
+  const goneOn = async (runs: string): Promise<string> => {
+    const { status, err } = await dlm(["sweep", "--resume", sweepsIn(runs)[0]!, "--json"]);
+    expect(status).toBe(0);
+    return err;
+  };
   // rows are of single steps, then of 2, 4, 8: a checkpoint within one; killed before a second of rows is written
   test.each([
     ["SIGKILL", 5, null],
@@ -157,23 +185,52 @@ describe("rows of a run that goes on from its checkpoint are those of one that w
     "%s at a checkpoint of every %i steps",
     async (signal, steps, ends) => {
       const runs = `row-${signal}-${steps}`;
-      let isWatching = false;
-      const { status } = await dlm([...args, String(steps), "--runs", runs], {
-        onOutput: (_, kill) => {
-          if (isWatching) return;
-          isWatching = true;
-          void (async () => {
-            const isKept = (): boolean =>
-              bytes(join(cellsIn(sweepsIn(runs)[0]!)[0]!, "checkpoint.safetensors")).length > 0;
-            while (!attempted(isKept)) await wait(1);
-            kill(signal);
-          })();
-        },
-      });
-      expect(status).toBe(ends);
-      expect((await dlm(["sweep", "--resume", sweepsIn(runs)[0]!, "--json"])).status).toBe(0);
+      expect(await ended(runs, steps, signal)).toBe(ends);
+      expect(await goneOn(runs)).toBe("");
       expect(rowsIn(runs)).toEqual(uninterrupted);
-      expect(readdirSync(join(folder, cellsIn(sweepsIn(runs)[0]!)[0]!))).not.toContain("stretch.json");
+      expect(isThere(runs, "stretches.json")()).toBe(false);
+    },
+    300_000,
+  );
+  test.each(["cut", "a folder"])(
+    "the newest checkpoint is %s: from the one before it",
+    async (what) => {
+      const runs = `elder ${what}`;
+      expect(await ended(runs, 1501, "SIGKILL", `${checkpoint}.1`)).toBe(null);
+      const newest = join(cellOf(runs), checkpoint);
+      if (what === "cut") writeFileSync(newest, readFileSync(newest).subarray(0, 100));
+      else {
+        rmSync(newest);
+        mkdirSync(newest);
+      }
+      expect(await goneOn(runs)).toMatch(/checkpoint\.safetensors.*; the one before it is taken/);
+      expect(rowsIn(runs)).toEqual(uninterrupted);
+    },
+    300_000,
+  );
+  test.each([
+    "",
+    "null",
+    "[]",
+    '[{"train":"fit","step":1501,"count":0,"sums":{"loss":1,"error":1}}]',
+    '[{"train":"fit","step":1501,"count":1e9,"sums":{"loss":1,"error":1}}]',
+    '[{"train":"fit","step":1501,"count":1,"sums":{"loss":"abc","error":1}}]',
+    '[{"train":"fit","step":1501,"count":1,"sums":{"loss":1,"error":1,"extra":5}}]',
+  ])(
+    "what stretches.json says makes no sense: %s",
+    async (text) => {
+      const runs = "senseless";
+      rmSync(join(folder, runs), { recursive: true, force: true });
+      expect(await ended(runs, 1501, "SIGKILL")).toBe(null);
+      if (isThere(runs, `${checkpoint}.1`)()) return; // it went on for long
+      writeFileSync(join(cellOf(runs), "stretches.json"), text);
+      expect(await goneOn(runs)).toMatch(
+        /of fit, what steps 1501 to 1501 measured is lost: the next row is without them/,
+      );
+      const [own, other] = [rowsIn(runs), uninterrupted].map((rows) =>
+        rows.filter((row) => (row as MetricRow).step !== 1502),
+      );
+      expect(own).toEqual(other);
     },
     300_000,
   );

@@ -6,19 +6,19 @@ import type { DataFiles, Kernels, Model } from "../../../runtime/api.ts";
 import { load } from "../../../runtime/index.ts";
 import { Keeper } from "../../../runtime/keeper.ts";
 import type { OpenedDevice } from "../../../runtime/node.ts";
-import type { Often } from "../../../runtime/plan.ts";
+import type { Often, Plan } from "../../../runtime/plan.ts";
 import { messageOf, RuntimeProblem } from "../../../runtime/problem.ts";
 import { notKept, passedOver, restoreNewest, trainBlocks } from "../../../runtime/unattended.ts";
 import { targetOf } from "../device.ts";
-import { generations, readKept, writeWhole } from "../files.ts";
+import { generations, readGeneration, readKept, writeWhole } from "../files.ts";
 import { compileModel, reportDiagnostics, type ModelFile, type ModelFlags, type Planned } from "../model.ts";
 import { Reported, UserError } from "../problem.ts";
 import type { Progress } from "../progress.ts";
 import { recordOf, RunFolder } from "./folder.ts";
 import type { Cell } from "./grid.ts";
-import type { Earlier, MetricRow } from "./metrics.ts";
+import type { Earlier, MetricRow, Stretch } from "./metrics.ts";
 import type { CellOutcome } from "./outcome.ts";
-import { files as names, readRun, readStretch } from "./record.ts";
+import { files as names, readRun, readStretches } from "./record.ts";
 import { notRecorded, Recording } from "./recording.ts";
 import { lastOf } from "./runs.ts";
 
@@ -75,7 +75,7 @@ export async function runCell(
     const flags = { ...shared.flags, set: { ...shared.flags.set, ...cell.values }, seed: cell.seed };
     const compiled = await planFor(shared, cell, flags);
     loaded = await loadCell(shared, compiled, cell, path);
-    const earlier = path === undefined ? { rows: [] } : await goOn(loaded, path, shared.note);
+    const earlier = path === undefined ? { rows: [] } : await goOn(loaded, compiled.plan, path, shared.note);
     return await trainCell(shared, { cell, flags, compiled, loaded, earlier, path, progress });
   } catch (error) {
     if (error instanceof Reported)
@@ -125,11 +125,11 @@ const savedName = (file: string): string =>
     .filter((part) => !/^\.*$/.test(part))
     .join("-")}`;
 /** Goes on from the newest checkpoint that is whole; what was measured up to there. */
-async function goOn(model: Model, path: string, note: (text: string) => void): Promise<Earlier> {
+async function goOn(model: Model, { trains }: Plan, path: string, note: (text: string) => void): Promise<Earlier> {
   const found = generations(join(path, names.checkpoint));
   if (!found.length) return { rows: [] };
   try {
-    const { refused } = await restoreNewest(model, found, readKept);
+    const { refused } = await restoreNewest(model, found, readGeneration);
     for (const reason of refused) note(passedOver(reason));
   } catch (error) {
     if (!(error instanceof RuntimeProblem || error instanceof UserError)) throw error;
@@ -138,8 +138,18 @@ async function goOn(model: Model, path: string, note: (text: string) => void): P
   }
   const done = new Map(model.trains.map((name) => [name, model.step(name)]));
   const rows = (readRun(path)?.rows ?? []).filter((row) => row.step <= (done.get(row.train) ?? 0));
-  const open = readStretch(join(path, names.stretch));
-  if (!open || open.step !== done.get(open.train)) return { rows }; // of another checkpoint
+  const lastRow = (train: string): number =>
+    rows.reduce((last, row) => (row.train === train && !row.split ? Math.max(last, row.step) : last), 0);
+  const hasColumns = ({ train, sums }: Stretch): boolean =>
+    trains.some((t) => t.name === train && [...t.ring.columns].sort().join() === Object.keys(sums).sort().join());
+  const open = readStretches(path).find((x) => x.step === done.get(x.train) && hasColumns(x));
+  const measures = (train: string): boolean => trains.some((t) => t.name === train && t.ring.columns.length > 0);
+  for (const [train, step] of done)
+    if (train !== open?.train && measures(train) && step > lastRow(train))
+      note(
+        `${path}: of ${train}, what steps ${lastRow(train) + 1} to ${step} measured is lost: the next row is without them`,
+      );
+  if (!open) return { rows };
   // Ctrl-C ended it with a row
   return { rows: rows.filter((row) => row.train !== open.train || row.step !== open.step || row.split), open };
 }

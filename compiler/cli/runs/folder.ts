@@ -17,9 +17,10 @@ import { curvesSvg } from "./curves-svg.ts";
 import { eventsFileName, fileHead, scalarsEvent } from "./events-file.ts";
 import { Log } from "./log.ts";
 import { columnsOf, csvHead, csvLine, type MetricRow, type Stretch } from "./metrics.ts";
-import { files, format, type RunRecord, type RunReport } from "./record.ts";
+import { files, format, readStretches, type RunRecord, type RunReport } from "./record.ts";
 
 const flushSeconds = 1;
+const mostStretches = 64; // checkpoints, also those that could not be written
 const mostNumbered = 10_000; // runs of one name in one second
 const longestName = 60; // characters of the model's name
 
@@ -124,12 +125,14 @@ export class RunFolder {
   readonly #began = Date.now();
   #flushedAt = 0;
   #isTold = false;
+  #stretches: readonly Stretch[]; // under way when a checkpoint was written
 
   /** In a folder that is there. */
   constructor(path: string, record: RunRecord, { plan, model }: Planned, options: FolderOptions) {
     this.path = path;
     this.#columns = columnsOf(plan);
     this.#options = options;
+    this.#stretches = readStretches(path);
     const { before = [], tensorboard } = options;
     const begin = (name: string, text: string): Log => {
       let log = new Log(join(path, name));
@@ -158,13 +161,16 @@ export class RunFolder {
     events?.add(scalarsEvent(this.#began / 1000 + row.seconds, row.step, tagged(row)));
     if (performance.now() - this.#flushedAt >= 1000 * flushSeconds) this.#flush();
   }
-  /** Before a checkpoint is written: who goes on from it has the rows up to it, and `open`, which has none yet. */
-  upToHere(open?: Stretch): void {
+  /** Before a checkpoint is written: who goes on from it has the rows up to it. */
+  upToHere(): void {
     this.#flush();
     for (const log of this.#every) this.#attempt(() => log.sync());
-    const place = join(this.path, files.stretch);
-    if (open) this.#attempt(() => writeWhole(place, `${jsonText(open)}\n`));
-    else attempt(() => fs.rmSync(place, { force: true }));
+  }
+  /** ... and the steps that have none yet. Those of checkpoints before it stay: this one may not come to be whole. */
+  stretchAt(open: Stretch | undefined): void {
+    if (!open) return;
+    this.#stretches = [...this.#stretches.slice(1 - mostStretches), open];
+    this.#attempt(() => writeWhole(join(this.path, files.stretches), `${jsonText(this.#stretches)}\n`));
   }
   /** A checkpoint that is whole: `temporary` is a name of it that will go. */
   keep(temporary: string, bytes: Uint8Array, elders: number): void {
@@ -181,6 +187,8 @@ export class RunFolder {
     this.#flush();
     this.#attempt(() => writeWhole(join(this.path, files.curves), curvesSvg([{ name: "", rows }])));
     this.#attempt(() => writeWhole(join(this.path, files.report), `${jsonText(report, 2)}\n`));
+    if (report.status !== "paused" && report.status !== "failed")
+      attempt(() => fs.rmSync(join(this.path, files.stretches), { force: true }));
     this.#flush(); // once more what could not be written
     for (const log of this.#every) this.#attempt(() => log.close());
   }

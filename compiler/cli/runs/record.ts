@@ -3,7 +3,7 @@
 //   model.dlm       the text of the model
 //   metrics.jsonl   rows as they come (metrics.csv: the same); a last line that was cut off is none
 //   checkpoint.safetensors, .1, .2   as the file of --save
-//   stretch.json    of a sweep's run: steps up to the checkpoint that have no row yet
+//   stretches.json  of a sweep's run: steps up to each checkpoint that have no row yet
 //   report.json     how it ended; curves.svg
 // and one of a sweep has sweep.json and a folder for each of its runs.
 import * as fs from "node:fs";
@@ -74,7 +74,7 @@ export const files = {
   lines: "metrics.jsonl",
   table: "metrics.csv",
   checkpoint: "checkpoint.safetensors",
-  stretch: "stretch.json",
+  stretches: "stretches.json",
   report: "report.json",
   curves: "curves.svg",
   sweep: "sweep.json",
@@ -131,13 +131,21 @@ export function readRows(path: string): readonly MetricRow[] {
     ];
   });
 }
-export function readStretch(path: string): Stretch | undefined {
-  const found = readJson(path);
-  if (!found || typeof found["train"] !== "string") return undefined;
-  const [step, count] = [Number(found["step"]), Number(found["count"])];
-  if (!Number.isSafeInteger(step) || !Number.isSafeInteger(count)) return undefined;
-  return { train: found["train"], step, count, sums: numbers(found["sums"]) };
+/** Those of a run's folder that make sense. */
+export function readStretches(folder: string): readonly Stretch[] {
+  let found: unknown;
+  attempt(() => (found = JSON.parse(fs.readFileSync(join(folder, files.stretches), "utf8"))));
+  return Array.isArray(found) ? found.filter(isStretch).map((x) => ({ ...x, sums: numbers(x.sums) })) : [];
 }
+const isStretch = (x: unknown): x is Stretch =>
+  isObject(x) &&
+  typeof x["train"] === "string" &&
+  Number.isSafeInteger(x["step"]) &&
+  Number.isSafeInteger(x["count"]) &&
+  (x["count"] as number) > 0 &&
+  (x["count"] as number) <= (x["step"] as number) &&
+  isObject(x["sums"]) &&
+  Object.values(x["sums"]).every((sum) => typeof sum === "number" || sum === String(Number(sum)));
 /** Undefined where there is no run, or none that can be read. */
 export function readRun(path: string): KeptRun | undefined {
   const record = readJson(join(path, files.run));

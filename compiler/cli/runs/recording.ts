@@ -55,7 +55,8 @@ export class Recording {
   /** Writes the checkpoint of the run, which goes on from it in this folder. */
   putOwn(bytes: Uint8Array, elders: number): void {
     if (!this.folder) return;
-    this.folder.upToHere(this.#recorder.open);
+    this.folder.upToHere();
+    this.folder.stretchAt(this.#recorder.open);
     writeWhole(join(this.folder.path, files.checkpoint), bytes, elders);
   }
   get rows(): readonly MetricRow[] {
