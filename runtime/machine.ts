@@ -49,7 +49,7 @@ export class Machine {
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #compiling = new Set<Promise<unknown>>();
   readonly #shared: Kernels | undefined;
-  readonly #subgroups: boolean;
+  #subgroups: boolean;
   readonly #texts = new Set<string>(); // of the modules that run
   readonly #recordings = new Map<PlanProgram, Map<string, Promise<Recording>>>();
   #staging: { buffer: GPUBuffer; free: boolean }[] = [];
@@ -381,7 +381,17 @@ export class Machine {
     }
     return found;
   }
-  async #newPipeline(
+  async #newPipeline(...of: [Dispatch, Layout, Readonly<Record<string, number>>]): Promise<GPUComputePipeline> {
+    const isEdited = this.#subgroups && this.plan.modules[of[0].module]!.subgroups;
+    try {
+      return await this.#attempt(...of);
+    } catch (error) {
+      if (!isEdited) throw error;
+      this.#subgroups = false; // the device has them and takes no kernel with them
+      return this.#attempt(...of);
+    }
+  }
+  async #attempt(
     dispatch: Dispatch,
     layout: Layout,
     constants: Readonly<Record<string, number>>,

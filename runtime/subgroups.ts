@@ -23,22 +23,29 @@ for (var k = 1u; k < ${lanes}; k *= 2) { y[n + i] += u32(subgroupShuffleXor(i, k
 }`;
   device.pushErrorScope("validation");
   const module = device.createShaderModule({ code });
-  const [buffer, read] = [132, 9].map((usage) => device.createBuffer({ size: bytes, usage })) as [GPUBuffer, GPUBuffer];
-  const encoder = device.createCommandEncoder();
-  const pass = encoder.beginComputePass();
-  for (const n of [32, 64, 128, 256]) {
-    const pipeline = device.createComputePipeline({ layout: "auto", compute: { module, constants: { n } } });
-    pass.setPipeline(pipeline);
-    const entries = [{ binding: 0, resource: { buffer } }];
-    pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
-    pass.dispatchWorkgroups(1);
-  }
-  pass.end();
-  encoder.copyBufferToBuffer(buffer, 0, read, 0, bytes);
-  device.queue.submit([encoder.finish()]);
   const error = await device.popErrorScope();
-  await read.mapAsync(1);
-  const counts = new Uint32Array(read.getMappedRange().slice(0));
-  for (const b of [buffer, read]) b.destroy();
-  return !error && counts.every((n, i) => n === (i < 32 ? 0 : Math.log2(lanes)));
+  if (error) return false;
+  const pipelines = await Promise.all(
+    [32, 64, 128, 256].map((n) =>
+      device.createComputePipelineAsync({ layout: "auto", compute: { module, constants: { n } } }),
+    ),
+  );
+  const [buffer, read] = [132, 9].map((usage) => device.createBuffer({ size: bytes, usage })) as [GPUBuffer, GPUBuffer];
+  try {
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (const pipeline of pipelines) {
+      pass.setPipeline(pipeline);
+      const entries = [{ binding: 0, resource: { buffer } }];
+      pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
+      pass.dispatchWorkgroups(1);
+    }
+    pass.end();
+    encoder.copyBufferToBuffer(buffer, 0, read, 0, bytes);
+    device.queue.submit([encoder.finish()]);
+    await read.mapAsync(1);
+    return new Uint32Array(read.getMappedRange()).every((n, i) => n === (i < 32 ? 0 : Math.log2(lanes)));
+  } finally {
+    for (const b of [buffer, read]) b.destroy();
+  }
 }

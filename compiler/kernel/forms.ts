@@ -10,7 +10,8 @@ export interface Form {
 export interface Named {
   readonly level: number; // depth of the loop that binds it; 0 outside of all loops
   readonly low: number; // inclusive bounds
-  readonly high: number;
+  readonly high: number; // Infinity: a size that only the run knows, or a position below one
+  readonly isComputed?: boolean; // by the text, which may go beyond any size
   readonly multiple: number; // every value is a multiple of this
   readonly fourth?: Expr; // its fourth, where that is simpler than a division
   readonly varying: boolean; // differs between the invocations of a workgroup

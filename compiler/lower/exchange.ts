@@ -1,5 +1,5 @@
 // What invocations that share a reduction make of their parts, two by two. In: variables or places that hold parts. Out: statements.
-import { call, choice, name, operation, u32Number, type Expr } from "../kernel/expr.ts";
+import { call, choice, i32Number, name, operation, u32Number, type Expr } from "../kernel/expr.ts";
 import type { Let, SetTo, Statement } from "../kernel/ir.ts";
 import type { Stage } from "../kernel/kernel.ts";
 
@@ -39,13 +39,13 @@ export function join(op: Stage["op"], own: Part, its: Part, better = "better"): 
 }
 /**
  * The whole of `reach / apart` neighbours that are so far apart, in each of them: by pairs of a subgroup's invocations, the same and in the same order as
- * by halves through memory, so that the bits are those. `fresh`: names like this one that are free.
+ * by halves through memory, so that the bits are those. `self`: the number of the invocation; `fresh`: names like this one that are free.
  */
 export function throughSubgroup(
   op: Stage["op"],
   part: Part,
   result: string,
-  { reach, apart }: { readonly reach: number; readonly apart: number },
+  { reach, apart, self }: { readonly reach: number; readonly apart: number; readonly self: Expr },
   stem: string,
   fresh: (like: string) => string,
 ): Statement[] {
@@ -55,20 +55,35 @@ export function throughSubgroup(
     statements.push({ kind: "var", name: own.text, value });
     return own;
   };
+  const kept = (like: string, value: Expr): Expr => {
+    const own = letBe(fresh(like), value);
+    statements.push(own);
+    return name(own.name, value.type);
+  };
   const value = held(part.value, stem);
   const place = part.place && held(part.place, `${stem}_place`);
   for (let far = reach / 2; far >= apart; far /= 2) {
     const from = (e: Expr): Expr => call("subgroupShuffleXor", [e, u32Number(far)], e.type);
-    if (!place) {
+    if (op === "sum" || op === "prod") {
       statements.push(...join(op, { value }, { value: from(value) }));
       continue;
     }
-    const its = [value, place].map((e): Expr => {
-      const own = letBe(fresh(`${e.text}_other`), from(e));
-      statements.push(own);
-      return name(own.name, e.type);
+    // which of two is taken may depend on their order, of NaN and of zeros: both invocations have the lower one's first
+    const isUpper = kept(`${stem}_upper`, operation("!=", operation("&", self, i32Number(far)), i32Number(0)));
+    const its = [value, ...(place ? [place] : [])].map((own) => {
+      const other = kept(`${own.text}_other`, from(own));
+      return { upper: kept(`${own.text}_its`, choice(isUpper, own, other)), lower: choice(isUpper, other, own), own };
     });
-    statements.push(...join(op, { value, place }, { value: its[0]!, place: its[1]! }, fresh(`${stem}_lanes_better`)));
+    for (const { lower, own } of its) statements.push(setTo(own, "=", lower));
+    const [first, second] = its.map((x) => x.upper);
+    statements.push(
+      ...join(
+        op,
+        { value, ...(place ? { place } : {}) },
+        { value: first!, ...(second ? { place: second } : {}) },
+        fresh(`${stem}_lanes_better`),
+      ),
+    );
   }
   return [...statements, letBe(result, place ?? value)];
 }

@@ -246,8 +246,10 @@ function startFused(
   const parts = [...(group ? [times(group.expr, threads)] : []), ...(thread ? [name(thread, i32)] : [])];
   const position = define(values, "position", sumOf(parts.map((e) => [e, 1])));
   const high = (group?.count ?? 1) * threads - 1;
-  // beyond `high` where the grid has two dimensions, until a guard
-  values.bind(position.text, { level: 0, low: 0, high: Infinity, multiple: 1, varying: thread !== undefined });
+  values.bind(position.text, {
+    ...{ level: 0, low: 0, multiple: 1, varying: thread !== undefined },
+    high: Number.isNaN(high) ? Infinity : high,
+  });
   let product = 1;
   [...fused].reverse().forEach((a, i) => {
     const outermost = i === fused.length - 1;

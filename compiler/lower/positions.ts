@@ -131,7 +131,11 @@ export abstract class Positions extends Emitter {
         // a component of four has no name yet
         const { expr, level } = isName(found.expr) ? found : this.emit(found.level, found.expr, "integer", "n");
         if (!this.names.has(expr.text))
-          this.names.set(expr.text, { level, ...interval(e), multiple: 1, varying: true });
+          this.names.set(expr.text, {
+            ...{ level, multiple: 1, varying: true },
+            ...interval(e),
+            ...(e.kind === "load" ? {} : { isComputed: true }),
+          });
         return nameForm(expr.text);
       }
     }

@@ -413,7 +413,7 @@ export class Reductions extends Staging {
         : { expr: at(0), level };
     });
   }
-  /** The sum over the threads that share it by halves, in workgroup memory. */
+  /** The sum over the threads that share it by halves, in workgroup memory; or, of few neighbours, also by operations of subgroups. */
   private tree(stage: Stage, names: readonly string[], suffix: string, sum: Expr, result: ElementType): Expr {
     const { values } = this;
     const arg = isArg(stage.op);
@@ -458,7 +458,7 @@ export class Reductions extends Staging {
     if (reach > mostReach || !Number.isInteger(Math.log2(reach))) body.forEach((s) => values.push(s));
     else {
       const stem = `${names[0]}${suffix}`;
-      const direct = throughSubgroup(stage.op, part, whole, { reach, apart }, stem, (like) => values.fresh(like));
+      const direct = throughSubgroup(stage.op, part, whole, { reach, apart, self }, stem, (like) => values.fresh(like));
       values.push({ kind: "exchange", body, direct, reach });
     }
     return name(whole, result);

@@ -20,6 +20,7 @@ import { isI32, leastI32, mostI32, mostSize } from "../scalar/range.ts";
 export interface Range {
   readonly low: number;
   readonly high: number;
+  readonly isComputed?: boolean; // as of names (forms.ts)
 }
 const anything: Range = { low: leastI32, high: mostI32 };
 const isPositive = ({ low }: Range): boolean => low >= 0;
@@ -282,8 +283,9 @@ function isSmall(e: Expr): boolean {
 const counted: ReadonlySet<string> = new Set<Builtin>(["group", "local_index", "lane_index"]);
 /** A position along a size that only the run knows: no more than this, with what the last workgroups have of it beyond. */
 const farthest = 2 * mostSize;
-const within = (a: Range, b: Range | undefined): Range =>
-  b
-    ? { low: Math.max(a.low, b.low), high: Math.min(a.high, b.high === Infinity && b.low >= 0 ? farthest : b.high) }
-    : a;
+function within(a: Range, b: Range | undefined): Range {
+  if (!b) return a;
+  const high = b.high === Infinity && b.low >= 0 && !b.isComputed ? farthest : b.high;
+  return { low: Math.max(a.low, b.low), high: Math.min(a.high, high) };
+}
 const exact = (low: number, high: number): Range => (isI32(low) && isI32(high) ? { low, high } : anything);

@@ -118,16 +118,26 @@ describe("the text", () => {
         }
         var argmax_lanes = argmax;
         var argmax_place_lanes = argmax_place;
+        let argmax_upper = (thread & 4u) != 0u;
         let argmax_lanes_other = subgroupShuffleXor(argmax_lanes, 4u);
+        let argmax_lanes_its = select(argmax_lanes_other, argmax_lanes, argmax_upper);
         let argmax_place_lanes_other = subgroupShuffleXor(argmax_place_lanes, 4u);
-        let argmax_lanes_better = argmax_lanes_other > argmax_lanes || (argmax_lanes_other == argmax_lanes && argmax_place_lanes_other < argmax_place_lanes);
-        argmax_place_lanes = select(argmax_place_lanes, argmax_place_lanes_other, argmax_lanes_better);
-        argmax_lanes = select(argmax_lanes, argmax_lanes_other, argmax_lanes_better);
+        let argmax_place_lanes_its = select(argmax_place_lanes_other, argmax_place_lanes, argmax_upper);
+        argmax_lanes = select(argmax_lanes, argmax_lanes_other, argmax_upper);
+        argmax_place_lanes = select(argmax_place_lanes, argmax_place_lanes_other, argmax_upper);
+        let argmax_lanes_better = argmax_lanes_its > argmax_lanes || (argmax_lanes_its == argmax_lanes && argmax_place_lanes_its < argmax_place_lanes);
+        argmax_place_lanes = select(argmax_place_lanes, argmax_place_lanes_its, argmax_lanes_better);
+        argmax_lanes = select(argmax_lanes, argmax_lanes_its, argmax_lanes_better);
+        let argmax_upper_1 = (thread & 2u) != 0u;
         let argmax_lanes_other_1 = subgroupShuffleXor(argmax_lanes, 2u);
+        let argmax_lanes_its_1 = select(argmax_lanes_other_1, argmax_lanes, argmax_upper_1);
         let argmax_place_lanes_other_1 = subgroupShuffleXor(argmax_place_lanes, 2u);
-        let argmax_lanes_better_1 = argmax_lanes_other_1 > argmax_lanes || (argmax_lanes_other_1 == argmax_lanes && argmax_place_lanes_other_1 < argmax_place_lanes);
-        argmax_place_lanes = select(argmax_place_lanes, argmax_place_lanes_other_1, argmax_lanes_better_1);
-        argmax_lanes = select(argmax_lanes, argmax_lanes_other_1, argmax_lanes_better_1);
+        let argmax_place_lanes_its_1 = select(argmax_place_lanes_other_1, argmax_place_lanes, argmax_upper_1);
+        argmax_lanes = select(argmax_lanes, argmax_lanes_other_1, argmax_upper_1);
+        argmax_place_lanes = select(argmax_place_lanes, argmax_place_lanes_other_1, argmax_upper_1);
+        let argmax_lanes_better_1 = argmax_lanes_its_1 > argmax_lanes || (argmax_lanes_its_1 == argmax_lanes && argmax_place_lanes_its_1 < argmax_place_lanes);
+        argmax_place_lanes = select(argmax_place_lanes, argmax_place_lanes_its_1, argmax_lanes_better_1);
+        argmax_lanes = select(argmax_lanes, argmax_lanes_its_1, argmax_lanes_better_1);
         let argmax_all = argmax_place_lanes;
         if (k_thread == 0u) {
           y[i] = select(0u, 1u, u32(argmax_all) == u32(t[i]));
@@ -423,6 +433,23 @@ train fit on d(batch: 32) {
     expect(codes.length).toBeGreaterThan(0);
     expect(withEdits(codes)).toEqual([]);
     for (const code of codes) expect(plan.modules.map((m) => m.code)).toContain(code);
+  });
+  test("one that says that it has them and takes no kernel with them is given the code as it stands", async () => {
+    const { device } = await testDevice();
+    const isEdited = (code: string): boolean => code.startsWith("enable subgroups;") && !isProbe(code);
+    const refusing = wrapped(device, {
+      createShaderModule: (m: GPUShaderModuleDescriptor) =>
+        device.createShaderModule({ ...m, code: isEdited(m.code) ? "no WGSL" : m.code }),
+    });
+    const own = await trained(plan, refusing);
+    const without = await trained(plan, device, { subgroups: false });
+    expect(Buffer.compare(own.bytes, without.bytes)).toBe(0);
+  });
+  test("files keep the code to the letter: its hash is that of the edits", () => {
+    for (const { code, subgroups } of plan.modules) {
+      expect(`${code!.trimEnd()}\n`).toBe(code);
+      if (subgroups) expect(withSubgroups(code!, subgroups)).toMatch(/^enable subgroups;\n/);
+    }
   });
   test("a kernel that somebody has changed is run as it is", async () => {
     const { device } = await testDevice();
