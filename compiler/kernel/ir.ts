@@ -64,7 +64,7 @@ export interface Barrier {
 /** What invocations hand one another: through workgroup memory, or, where blocks of `reach` neighbours lie in one subgroup, by its operations. Both end in the same values. */
 export interface Exchange {
   readonly kind: "exchange";
-  readonly body: readonly Statement[]; // through workgroup memory; its names are those of the block around
+  readonly body: readonly Statement[]; // through workgroup memory; its names are those of the block around, where `throughMemory` finds them
   readonly direct: readonly Statement[]; // reads nothing that the other does not read
   readonly reach: number; // a power of two
 }

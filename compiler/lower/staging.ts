@@ -171,7 +171,7 @@ export class Staging extends Tile {
           apart,
         })),
         shape: `${several.map((c) => `${c.count} x `).join("")}${layout.length} of ${of}`,
-        // every element of a coordinate by the variable that counts it one by one; the others stay where the box begins
+        // a coordinate is least where its box begins, and goes up one by one with the variable of factor 1 or -1; the others stay
         offsets: (row) =>
           several.map(({ of: { out, step, over, by }, count, apart }, i) => {
             const whole = values.divide("floor_div", row, apart, 0, "at");

@@ -134,7 +134,7 @@ function mapLiterals(m: Module, f: (literal: Literal) => Expr): Module {
       if (!("body" in made)) return [made];
       const inside = block(made.body, within);
       if (made.kind !== "exchange") return [{ ...made, body: inside }];
-      return changes > before ? inside : [made]; // its other form has the numbers of one kernel
+      return changes > before ? inside : [made]; // its other form has the numbers of one kernel; where these are the same, the other form is, too
     });
   const go = (e: Expr, inLoop: boolean): Expr => {
     if (e.op === "number") return isPlain(e) ? withSign(e, (expr) => own({ expr, divides: false })) : e;

@@ -386,7 +386,7 @@ function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, targe
   const { threads, span, others } = sizesOf(nest, schedule, row);
   const staged = Object.keys(schedule.staged).length > 0;
   const meets = schedule.share.length > 0 || sharesSums(nest, schedule) || staged;
-  if (schedule.split || schedule.anySize || (staged && (row !== undefined || !schedule.joined))) return undefined;
+  if (schedule.split || schedule.anySize || (staged && row !== undefined)) return undefined;
   const turns = turnsOf(nest, schedule);
   const shares = turns.length > 0;
   if (meets && !target.lanes && !(shares && target.inTurn)) return undefined;

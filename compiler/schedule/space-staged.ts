@@ -4,14 +4,12 @@ import { analyse } from "./access.ts";
 import { contractionOf, stagedChunks, stepsAtOnce } from "./contraction.ts";
 import { estimate, type Nest } from "./nest.ts";
 import { plainSchedule, type Schedule } from "./schedule.ts";
-import type { Candidate, Corner } from "./corner.ts";
+import { lanePadding, padding, type Candidate, type Corner } from "./corner.ts";
 import { bytesOfWindows, windowsOf, type Windows } from "./windows.ts";
 import type { Variable } from "../graph/types.ts";
 import type { Target } from "../kernel/target.ts";
 
 type Threads = Schedule["threads"];
-const padding = 1.15; // of an axis of windows
-const lanePadding = 1.35;
 
 /** Products of matrices: threads over both of their output axes, a tile of registers each. */
 export function productsInWorkgroupMemory(nest: Nest, target: Target): Corner[] {
@@ -95,11 +93,11 @@ export function windowsInWorkgroupMemory(nest: Nest, target: Target): Corner[] {
   const found: Corner[] = [];
   for (const rn of [8, 4].filter((size) => extent(n) % size === 0))
     for (const tn of [4, 8, 16, 32].filter((count) => count * rn <= extent(n)))
-      for (const rl of windowTiles.filter((size) => size * rn <= target.accumulatorLimit && fills(size, extent(last))))
+      for (const rl of stretchesOf(extent(last)).filter((size) => size * rn <= target.accumulatorLimit))
         for (const outer of threadsOver(others, (a) => extent(a) / (a === last ? rl : 1), 256 / tn)) {
           const threads: Threads = [...outer, [n, tn]];
           const workgroup = threads.reduce((p, [, count]) => p * count, 1);
-          if (workgroup !== target.simd && workgroup % target.workgroup) continue; // some drivers make groups of 64
+          if (workgroup !== target.simd && workgroup % target.workgroup) continue; // drivers that make groups of 64 fill them
           // neighbours along the axis share what the taps of a row see, if one invocation has them
           const taps = tap.extent as number;
           const shares = !outer.some(([a, count]) => a === last && count > 1) && 4 * rl * rn * taps <= mostWritten;
@@ -121,7 +119,19 @@ export function windowsInWorkgroupMemory(nest: Nest, target: Target): Corner[] {
         }
   return found;
 }
-const windowTiles = [14, 10, 8, 7, 6, 5, 4];
+const [shortest, longest] = [4, 14]; // stretches of an axis of windows in registers
+/** From long to short, those that waste no more of the axis than a longer one. */
+function stretchesOf(extent: number): number[] {
+  const found: number[] = [];
+  let least = padding * extent;
+  for (let size = longest; size >= shortest; size--) {
+    const all = Math.ceil(extent / size) * size;
+    if (all > least) continue;
+    found.push(size);
+    least = all;
+  }
+  return found;
+}
 const windowChunks = [4, ...stagedChunks];
 const mostWritten = 768; // products of a body: all taps of a row of windows
 const leastResident = 4; // SIMD groups on a SIMD: fewer wait together
@@ -136,12 +146,17 @@ function storedAxis(nest: Nest, along: readonly string[]): string | undefined {
       walks.some((x) => x.stride[axes.indexOf(a)] === 1),
   );
 }
-const fills = (size: number, extent: number): boolean => Math.ceil(extent / size) * size <= padding * extent;
+const mostOfAxis = 32; // invocations along an axis of windows
+const isPowerOfTwo = (n: number): boolean => Number.isInteger(Math.log2(n));
 /** So many invocations at most over these axes, none of them much beyond an axis. */
 function threadsOver(axes: readonly string[], extent: (a: string) => number, most: number): Threads[] {
   const [a, ...others] = axes;
   if (a === undefined) return [[]];
-  const counts = [1, 2, 4, 7, 8, 14, 16, 28, 32].filter((count) => count <= most && fills(count, extent(a)));
+  const n = extent(a);
+  const counts = Array.from({ length: mostOfAxis }, (_, i) => i + 1).filter(
+    (count) =>
+      count <= most && (n % count === 0 || (isPowerOfTwo(count) && Math.ceil(n / count) * count <= padding * n)),
+  );
   return counts.flatMap((count) =>
     threadsOver(others, extent, most / count).map((rest): Threads => (count > 1 ? [[a, count], ...rest] : rest)),
   );

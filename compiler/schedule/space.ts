@@ -6,7 +6,7 @@
 //   staged   on devices with fast workgroup memory: what a workgroup reads of a chunk of the reduction
 import { analyse } from "./access.ts";
 import { canFlatten, estimate, flatNest, type Nest } from "./nest.ts";
-import type { Candidate, Corner } from "./corner.ts";
+import { lanePadding, padding, type Candidate, type Corner } from "./corner.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
 import { productsInWorkgroupMemory, windowsInWorkgroupMemory } from "./space-staged.ts";
 import { mostGroups } from "../kernel/sizes.ts";
@@ -17,8 +17,6 @@ type Tile = Readonly<Record<string, number>>;
 const even = [1, 2, 4, 8, 16]; // tiles, and where these fit badly ...
 const odd = [3, 5, 6, 7, 9, 10, 13, 14];
 const windowLimit = 5; // extents of axes that are unrolled or kept whole
-const padding = 1.15; // of a register tile
-const lanePadding = 1.35;
 const shortReduction = 16; // steps that may be written out ...
 const mostSteps = 8; // ... and of a longer one
 

@@ -27,7 +27,7 @@ export interface Windows {
   readonly along: readonly Variable[]; // output axes of windows
   readonly across: readonly Variable[]; // reduced axes of windows
 }
-/** Elements that so many of the output axis see, with all of the reduced one. */
+/** The stretch from the first to the last element that so many of the output axis see, with all of the reduced one. */
 export const countOf = ({ out, step, over, by }: Coordinate, span: number): number =>
   1 + (out ? step * (span - 1) : 0) + (over ? Math.abs(by) * ((over.extent as number) - 1) : 0);
 
@@ -171,6 +171,7 @@ function windowOf(value: Scalar, out: Variable, over: Variable): Coordinate | un
         [out, linear([[out, 1]], by)],
         [over, linear([[over, 1]], -step)],
       ]);
+      // the factors have no divisor in common: all pairs of the same sum are steps of (by, -step) apart
       return substitute(value, moved) === value ? { out, step, over, by } : undefined;
     }
   return undefined;
