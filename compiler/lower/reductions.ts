@@ -107,13 +107,12 @@ export class Reductions extends Staging {
     const bounds = group.length === 1 ? this.loopBounds(group[0]!, inner) : new Map<Variable, LoopBounds>();
     const bound = new Map<string, { axis: Axis; start: Form }>();
     const outside = this.loops.length;
-    const isStaged = (a: Axis): number => Number(a.name in schedule.staged);
-    const nested = [...inner].sort((a, b) => isStaged(b) - isStaged(a)); // outer to inner
+    // a chunk is brought before the loops within it
+    const staged = inner.find((a) => schedule.staged[a.name]);
+    const nested = staged ? [staged, ...inner.filter((a) => a !== staged)] : inner;
     const blocks = this.blocksOf(nested, fourSums || innerVector !== undefined ? 4 : 1);
     let sums: readonly Sum[] = totals;
     const cut = (): void => void (sums = this.openBlock(sums, outerPoints, unit, width));
-    const staged = inner.find((a) => this.schedule.staged[a.name]);
-    // a chunk is brought before the loops within it
     const chunk =
       staged && this.openChunks(staged, bounds.get(staged.variable), { sizes: blocks.get(staged.name) ?? [], cut });
     for (const a of inner) {

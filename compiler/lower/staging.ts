@@ -1,5 +1,6 @@
-// The operands of a contraction in workgroup memory, chunk by chunk of the reduced axis. In: operands (contraction.ts) and a schedule. Out: statements
-// that fetch a chunk, all loads of an invocation together and four elements at a time, then store it; and boxes for what reads it there.
+// The operands of a contraction, or of sums over windows, in workgroup memory, chunk by chunk of a reduced axis. In: operands (contraction.ts, windows.ts)
+// and a schedule. Out: statements that fetch a chunk, all loads of an invocation together and four elements at a time, then store it; and boxes for what
+// reads it there.
 import { scalarOrder } from "../graph/scalar.ts";
 import type { Scalar, Variable } from "../graph/types.ts";
 import { elements } from "../scalar/dtype.ts";

@@ -1,5 +1,5 @@
-// What a contraction does on a GPU whose operands lie in workgroup memory, chunk by chunk of the reduced axis (lower/staging.ts). In: the contraction, a
-// schedule. Out: its part of what one SIMD group does.
+// What a contraction, or a sum over windows, does on a GPU whose operands lie in workgroup memory, chunk by chunk of a reduced axis (lower/staging.ts). In: the
+// contraction or the windows, a schedule. Out: its part of what one SIMD group does.
 import type { Variable } from "../graph/types.ts";
 import type { Gpu, Target } from "../kernel/target.ts";
 import type { Part } from "./access.ts";

@@ -9,9 +9,9 @@ import type { Nest } from "./nest.ts";
 /** One variable, or an output axis and a reduced one: step * out + by * over, one of the factors being 1, or -1 of the reduced axis. */
 export interface Coordinate {
   readonly out?: Variable;
-  readonly step: number; // at least 1
+  readonly step: number; // at least 1; 0 without `out`
   readonly over?: Variable;
-  readonly by: number;
+  readonly by: number; // 0 without `over`
 }
 export interface WindowOperand {
   readonly value: Scalar;
