@@ -1,15 +1,18 @@
 // What was probably meant: the known word that differs least.
 
-/** The nearest known name, when it is near enough. */
+const lettersOf = (name: string): string => [...name.toLowerCase()].sort().join("");
+/** The nearest known name, when it is near enough; of several the first, or one of the same letters. */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   const own = name.toLowerCase();
+  const letters = lettersOf(name);
   let best: string | undefined;
   // a name of one letter is near to every other; of five, one letter may be wrong
   let least = (name.length <= 1 ? 0 : name.length <= 5 ? 1 : Math.max(2, Math.floor(name.length / 3))) + 1;
   for (const candidate of known) {
-    if (candidate.length < 2 || Math.abs(candidate.length - name.length) >= least) continue;
-    const d = distance(own, candidate.toLowerCase(), least);
-    if (d < least) [best, least] = [candidate, d];
+    if (candidate.length < 2 || Math.abs(candidate.length - name.length) > least) continue;
+    const d = distance(own, candidate.toLowerCase(), least + 1);
+    const isSame = best !== undefined && d === least && lettersOf(candidate) === letters && lettersOf(best) !== letters;
+    if (d < least || isSame) [best, least] = [candidate, d];
   }
   return best;
 }

@@ -86,8 +86,15 @@ export function* elaborating(input: ElaborateInput, options: ElaborateOptions = 
     input.library,
   );
   yield;
-  const told = new Set(diagnostics.flatMap((d) => (d.span.file === main.source ? [d.span.start] : [])));
-  diagnostics.push(...unbound.filter((u) => !told.has(u.span.start)));
+  // evaluation knows of the library what it has used: the names that may have been meant are those of the resolution
+  const resolved = new Map(unbound.map((u) => [u.span.start, u]));
+  for (const [i, d] of diagnostics.entries()) {
+    const same = d.span.file === main.source ? resolved.get(d.span.start) : undefined;
+    if (!same) continue;
+    resolved.delete(d.span.start);
+    if (same.code === d.code && d.hint === undefined) diagnostics[i] = same;
+  }
+  diagnostics.push(...resolved.values());
   yield* checkingUnapplied(self, main, scope, options.keep === true);
   const knowledge =
     options.keep && keeper
