@@ -105,6 +105,7 @@ test("as indices, in reducers and with run-time dims", async () => {
     [1, 1, 0],
   );
   await expectValues("export fn f(s: f32) -> f32 = grad(sum(for j in 0..5: j * s^2), wrt: s)", { s }, 50);
+  await expectValues("export fn f(s: f32) -> f32 = sum(for j in 0..5: j * s^2) |> grad(wrt: s)", { s }, 50);
 });
 test("in loops", async () => {
   await expectValues(

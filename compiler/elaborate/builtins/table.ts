@@ -5,7 +5,7 @@ import { namedFunctions } from "../../scalar/table.ts";
 import { call as callScalar } from "../../graph/scalar.ts";
 import type { Integer } from "../../graph/types.ts";
 import type { Argument, Context, Value } from "../context.ts";
-import { functionNotYet, settingAsFunction, tooManyArguments } from "../errors.ts";
+import { type Fault, gradArguments, settingAsFunction, shapeByPlace, tooManyArguments } from "../errors.ts";
 import { elementwiseValues, withParameters } from "../expression/operators.ts";
 import { asScalarValue, int, integerOf, number, scalar } from "../values.ts";
 import { arrays } from "./arrays.ts";
@@ -27,7 +27,9 @@ const derivatives: Builtins = {
   // of a value by its name: gradients.ts
   grad: {
     summary: "`grad(e, wrt: x)`: the derivative of a number by a tensor or by parameters",
-    apply: ({ name, span }) => notYet(name, span),
+    apply: ({ span }) => {
+      throw gradArguments(span);
+    },
   },
 };
 const settings: Builtins = {
@@ -56,14 +58,18 @@ export const laterNames: ReadonlySet<string> = new Set(["eigvals"]);
 
 export function applyBuiltin(name: string, args: readonly Argument[], span: Span, ctx: Context): Value {
   const found = rows.get(name) ?? (namedFunctions.has(name) ? ofElements : undefined);
-  if (!found) return notYet(name, span);
+  if (!found) throw inBrackets(name, args, span);
   const call = callOf(name, args, span, ctx);
   const row = found.pairwise && call.positional.length === 2 ? ofElements : found;
   checkArguments(call, row);
   return row.apply(call);
 }
-function notYet(name: string, span: Span): never {
-  throw functionNotYet(span, name);
+/** A name of shaped.ts, called with its shape among the arguments. */
+function inBrackets(name: string, args: readonly Argument[], span: Span): Fault {
+  const spans = args.map((a) => a.span);
+  return shaped.get(name)?.gives.kind === "tensor"
+    ? shapeByPlace(span, name, spans[0] ?? "x", spans.slice(1))
+    : shapeByPlace(span, name, undefined, spans);
 }
 /** A function of the scalar table, applied to every element. */
 const ofElements: Omit<Builtin, "summary"> = { takes: [0, Infinity, []], apply: applyScalarFunction };

@@ -1,7 +1,7 @@
 // Arguments, axes, indices and patterns that a function cannot do with.
 import type { Fix, Span } from "../../../grammar/diagnostic.ts";
-import { inserting } from "../../../grammar/fixes.ts";
-import { error, Fault, short } from "./fault.ts";
+import { inserting, writing } from "../../../grammar/fixes.ts";
+import { code, error, Fault, short } from "./fault.ts";
 
 const wrong = (
   span: Span,
@@ -41,6 +41,23 @@ export const optimizerParameters = (span: Span, name: string, count: number): Fa
   });
 export const gradArguments = (span: Span): Fault =>
   wrong(span, "grad", "takes a value and `wrt`", { hint: "write grad(e, wrt: x)" });
+/** Sizes as they stand in brackets: of `2, 3`, `[2, 3]` and `shape: (2, 3)` the same; -1 is no size. */
+export const sizesText = (written: readonly string[]): string =>
+  written
+    .map((size) => size.replace(/^(?:shape|size)\s*:\s*/, ""))
+    .flatMap((size) => (/^[[(](.*?),?\s*[\])]$/.exec(size)?.[1] ?? size).split(/\s*,\s*/))
+    .map((size) => (size === "-1" ? "n" : size))
+    .join(", ") || "2, 3";
+/** `name(x, 2, 3)` of a function that takes its shape in brackets. `of`: the tensor, where it takes one; `sizes`: what was written for the shape. */
+export const shapeByPlace = (span: Span, name: string, of: Span | undefined | "x", sizes: readonly Span[]): Fault => {
+  const inside = sizesText(sizes.map(code));
+  const whole = (text: (span: Span) => string): string =>
+    `${name}[${inside}]${of === undefined ? "" : `(${of === "x" ? of : text(of)})`}`;
+  return wrong(span, name, "takes its shape in brackets", {
+    hint: `write ${whole((x) => short(x, "x"))}`,
+    fixes: sizes.length && of !== "x" && !inside.split(", ").includes("n") ? [writing(span, whole(code))] : [],
+  });
+};
 export const settingAsFunction = (span: Span, name: string): Fault =>
   wrong(span, name, "belongs to the settings of a train block");
 export const noTensor = (span: Span, name: string): Fault => wrong(span, name, "needs a tensor");

@@ -70,7 +70,7 @@ export interface More {
 }
 export const typeText = (dtype: DType, shape: Shape): string => dtype + (shape.length ? shapeText(shape) : "");
 
-const code = (span: Span): string => span.file.text.slice(span.start, span.end);
+export const code = (span: Span): string => span.file.text.slice(span.start, span.end);
 /** The source text where it is short enough to be repeated in a hint. */
 export const short = (span: Span, otherwise: string): string =>
   span.end - span.start <= 24 && !code(span).includes("\n") ? code(span) : otherwise;

@@ -3,7 +3,9 @@ import type { Fix, Span } from "../../../grammar/diagnostic.ts";
 import { inserting, wrapping, writing } from "../../../grammar/fixes.ts";
 import type { Extent } from "../../graph/types.ts";
 import { commonChoices } from "../../std/facts.ts";
-import { error, type Fault } from "./fault.ts";
+import { error, type Fault, short } from "./fault.ts";
+import { sizesText } from "./arguments.ts";
+import { calledHere } from "./names.ts";
 
 interface Need {
   readonly text: string;
@@ -123,13 +125,26 @@ export const beyondI32 = (span: Span, got: string): Fault =>
   );
 export const tooSmall = (span: Span, what: string, least: number, got: number): Fault =>
   wrong(span, `${what} of ${least} or more`, String(got));
+/** A size below 0; of -1 it is meant that it follows from the others. */
+export const negativeSize = (span: Span, got: number): Fault =>
+  wrong(
+    span,
+    "a size of 0 or more",
+    String(got),
+    got === -1 ? "every size is written: a number, a dim, or a quotient as size(x) // 3" : undefined,
+  );
 export const knownTooLate = (span: Span, what: string): Fault =>
   wrong(span, `${what} known at compile time`, "a value of the run");
 
 // ---- types and ranges
-/** `want`, `got`: types as they are written. */
-export const wrongType = (span: Span, want: string, got: string): Fault =>
-  wrong(span, want, got, want === "f32" && (got === "i32" || got === "bool") ? "write f32(x)" : undefined, true);
+/** `want`, `got`: types as they are written. `shaped`: in brackets behind it would stand the shape of a tensor. */
+export const wrongType = (span: Span, want: string, got: string, shaped = false): Fault => {
+  const [shape] = /\[.*\]/.exec(want) ?? [];
+  const isCounted = want === "f32" && (got === "i32" || got === "bool");
+  if (!shaped || shape === undefined) return wrong(span, want, got, isCounted ? "write f32(x)" : undefined, true);
+  const fix = inserting(span.file, span.end, shape);
+  return wrong(span, want, got, `write ${short(span, "d")}${shape}`, true, false, [fix]);
+};
 export const rangeOfFloats = (span: Span, dtype: string): Fault =>
   wrong(
     span,
@@ -212,29 +227,28 @@ export const notFunction = (
         ? [writing(span, there.string)]
         : [],
   );
-/** `x.member` of a value without members. `tensor`: it is a tensor or a number. */
-export const noMembers = (span: Span, got: string, member: string, tensor: boolean): Fault => {
-  const [points] = new RegExp(`^\\s*\\.\\s*${member}(\\(\\))?`).exec(span.file.text.slice(span.end)) ?? [""];
-  /** `f(x)` in place of `x.f` and `x.f()`. */
-  const applied = (f: string): Fix[] => {
-    const x = span.file.text.slice(span.start, span.end);
-    return [writing({ ...span, end: span.end + points.length }, `${f}(${x})`)];
-  };
-  return wrong(
-    span,
-    wantedText("withMembers"),
-    got,
-    !tensor
-      ? undefined
-      : member === "shape"
-        ? "write size(x, axis: n) for the extent of an axis"
-        : member === "T"
-          ? "write transpose(x)"
-          : `functions are applied from outside: ${member}(x), or x |> ${member}`,
-    true,
-    false,
-    !tensor || member === "shape" ? [] : applied(member === "T" ? "transpose" : member),
-  );
+/** `x.member` of a value without members. `tensor`: it is a tensor or a number; `shaped`: the member is a function that takes its shape in brackets. */
+export const noMembers = (
+  span: Span,
+  got: string,
+  member: string,
+  { tensor, shaped }: { readonly tensor: boolean; readonly shaped: boolean },
+): Fault => {
+  const { file, end } = span;
+  const x = file.text.slice(span.start, end).replace(/^\((.*)\)$/s, "$1");
+  const [points, args] = new RegExp(`^\\s*\\.\\s*${member}(?:\\(([^()]*)\\))?`).exec(file.text.slice(end)) ?? [""];
+  const f = member === "T" ? "transpose" : calledHere(member);
+  const applied = shaped ? `${f}[${sizesText(args ? [args] : [])}](${x})` : `${f}(${x}${args ? `, ${args}` : ""})`;
+  const hint =
+    member === "shape"
+      ? "write size(x, axis: n) for the extent of an axis"
+      : member === "T" || shaped
+        ? `write ${x.length <= 24 ? applied : applied.replace(x, "x")}`
+        : `functions are applied from outside: ${f}(x), or x |> ${f}`;
+  const isWhole = !shaped || (args && !args.includes("-")); // sizes are known
+  const fixes =
+    tensor && member !== "shape" && isWhole ? [writing({ ...span, end: end + points.length }, applied)] : [];
+  return wrong(span, wantedText("withMembers"), got, tensor ? hint : undefined, true, false, fixes);
 };
 export const twoDistributions = (span: Span): Fault => wrong(span, "a distribution and a number", "two distributions");
 export const operatorOnDistribution = (span: Span, operator: string): Fault =>

@@ -41,6 +41,8 @@ const elsewhere: Readonly<Record<string, string>> = {
   pow: "^",
   abs_: "abs",
 };
+/** As the language calls what other systems call so. */
+export const calledHere = (name: string): string => (Object.hasOwn(elsewhere, name) ? elsewhere[name]! : name);
 /** Modules of other systems, which stand before names that stand alone here. */
 const modules = new Set([
   "nn",
@@ -73,7 +75,7 @@ function behindModule(
   const last = members?.split(".").at(-1);
   if (!modules.has(name) || last === undefined) return undefined;
   const known = [...names, ...libraryNames()];
-  const called = [last, ...calledElsewhere(last, file), ...(Object.hasOwn(elsewhere, last) ? [elsewhere[last]!] : [])];
+  const called = [last, ...calledElsewhere(last, file), calledHere(last)];
   const found = called.find((n) => known.includes(n)) ?? nearest(last, known);
   const whole = { ...span, end: end + (members?.length ?? 0) };
   return {
@@ -102,7 +104,7 @@ export const unknownName = (
   { kind, place = "here", signature }: Where = {},
 ): Fault => {
   const names = [...new Set(known)].filter((n) => /^[A-Za-z]/.test(n));
-  const foreign = [...calledElsewhere(name, span.file), ...(Object.hasOwn(elsewhere, name) ? [elsewhere[name]!] : [])];
+  const foreign = [...calledElsewhere(name, span.file), calledHere(name)];
   const near = foreign.find((n) => names.includes(n)) ?? (modules.has(name) ? undefined : nearest(name, names));
   const hint: More =
     name === "nan" || name === "NaN"

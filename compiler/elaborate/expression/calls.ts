@@ -24,12 +24,17 @@ import { argumentsOf, bindParameters, checkResult } from "./parameters.ts";
 import { shapeSoFar } from "./types.ts";
 
 export function pipe(e: Extract<ast.Expr, { kind: "binary" }>, scope: Scope, ctx: Context): Value {
-  const input = evaluate(e.left, scope, ctx);
+  const { left, right } = e;
+  // grad takes its value as it is written
+  if (right.kind === "call" && right.callee.kind === "name" && right.callee.text === "grad") {
+    const args = [{ value: left, span: left.span }, ...right.args];
+    if (isGrad(evaluate(right.callee, scope, ctx))) return gradExpression({ ...right, args, span: e.span }, scope, ctx);
+  }
+  const input = evaluate(left, scope, ctx);
   const spread: Argument[] = (input.kind === "tuple" ? input.elements : [input]).map((value) => ({
     value,
     span: e.left.span,
   }));
-  const right = e.right;
   // x |> Layer(hyper), x |> callable, x |> f(a)
   if (right.kind === "call") {
     const callee = evaluate(right.callee, scope, ctx);
@@ -51,9 +56,10 @@ export function pipe(e: Extract<ast.Expr, { kind: "binary" }>, scope: Scope, ctx
   if (!isCallable(target)) throw errors.needed(right.span, "applicable", kindText(target));
   return apply(target, spread, e.span, ctx, right.span);
 }
+const isGrad = (callee: Value): boolean => callee.kind === "builtin" && callee.name === "grad";
 export function callExpression(e: Extract<ast.Expr, { kind: "call" }>, scope: Scope, ctx: Context): Value {
   const callee = evaluate(e.callee, scope, ctx);
-  if (callee.kind === "builtin" && callee.name === "grad") return gradExpression(e, scope, ctx);
+  if (isGrad(callee)) return gradExpression(e, scope, ctx);
   if (callee.kind === "layer") return construct(callee, e, scope, ctx);
   if (callee.kind === "optimizer") return bindOptimizer(callee, argumentsOf(e.args, scope, ctx), e.span, ctx);
   const isChoice = callee.kind === "builtin" && callee.name === "where";

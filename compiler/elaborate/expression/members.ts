@@ -1,6 +1,7 @@
 // `a.b`: columns of data, parameters, states, layers and names of an instance.
 import type * as ast from "../../../grammar/ast.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
+import { shaped } from "../builtins/shaped.ts";
 import { type Bundle, type Context, evaluate, type Instance, Scope, type Value } from "../context.ts";
 import * as errors from "../errors.ts";
 import { isBundle, kindText, tensor } from "../values.ts";
@@ -20,7 +21,10 @@ export function member(e: Extract<ast.Expr, { kind: "member" }>, scope: Scope, c
     return column(e.name.text, e.name.span);
   }
   if (isBundle(v)) return memberOf(v, e.name.text, e.name.span, ctx);
-  throw errors.noMembers(e.operand.span, kindText(v), e.name.text, v.kind === "tensor" || v.kind === "scalar");
+  throw errors.noMembers(e.operand.span, kindText(v), e.name.text, {
+    tensor: v.kind === "tensor" || v.kind === "scalar",
+    shaped: shaped.get(errors.calledHere(e.name.text))?.gives.kind === "tensor",
+  });
 }
 /** A layer within, with its part of the parameters. */
 function within(v: Bundle, child: Instance): Bundle {

@@ -110,7 +110,7 @@ export function extentValue(v: Value, span: Span): Extent {
   }
   if (!isFixed(whole)) throw errors.knownTooLate(span, "a size");
   const known = constantOf(whole);
-  if (known !== undefined && known < 0) throw errors.tooSmall(span, "a size", 0, known);
+  if (known !== undefined && known < 0) throw errors.negativeSize(span, known);
   if (known !== undefined && known > errors.mostElements) throw errors.beyondLimit(span, "axis", known);
   return sizeFrom(whole, span);
 }
@@ -133,6 +133,10 @@ export function bracketShape(indices: readonly ast.IndexExpr[], scope: Scope, ct
     return [extentValue(evaluate(i.value, scope, ctx), i.span)];
   });
 }
+/** `zeros`, `normal(0, 1)`: what a shape in brackets makes a tensor. */
+const takesShape = (v: Value): boolean =>
+  v.kind === "distribution" ||
+  (v.kind === "builtin" && shaped.has(v.name) && shaped.get(v.name)!.gives.kind !== "tensor");
 /** A value that is to fit a type, and how it is spoken of. */
 interface Checked {
   readonly bound: Bound; // the dims that the type may name
@@ -237,7 +241,7 @@ function checkElements(value: Value, type: ast.TensorType, dtype: DType, of: Che
   }
   const isVector = isBundle(value) && value.values !== undefined; // all its parameters
   if (value.kind !== "tensor" && value.kind !== "list" && value.kind !== "scalar" && !isVector)
-    throw errors.wrongType(span, typeSource(type), kindText(value));
+    throw errors.wrongType(span, typeSource(type), kindText(value), takesShape(value));
   return checkTensor(asTensor(value, span, dtype), type, dtype, of);
 }
 /** A plain number fits any shape: it fills it. */
