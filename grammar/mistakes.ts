@@ -116,7 +116,7 @@ export function explainStuck(stuck: Stuck): Diagnostic {
   const point = barePoint(stuck);
   if (point) return point;
   if (kindOf(token) === ";") return errors.strayMark(span, ";");
-  if (kindOf(token) === "=" && inside === "an expression" && previous?.tokenType.name !== "~")
+  if (kindOf(token) === "=" && inside === "an expression" && previous?.tokenType.name !== "~" && !isAssignment(stuck))
     return errors.assignedInsteadOfCompared(
       span,
       previous?.tokenType.name === "name" && (before?.tokenType.name === "(" || before?.tokenType.name === ",")
@@ -130,6 +130,9 @@ export function explainStuck(stuck: Stuck): Diagnostic {
     return errors.unclosedBefore(tokenSpan(file, open), closing!, span, found);
   return errors.unexpected(span, found, expected, inside, ...advice(stuck, inside));
 }
+/** `x += 1`, `x *= 2`: an operator and `=` without a space. */
+const isAssignment = ({ token, previous }: Stuck): boolean =>
+  kindOf(token) === "=" && /^[-+*/]$/.test(previous?.image ?? "") && endOf(previous!) === token.startOffset;
 /** `.5`, `2.` and `1.e-3`. */
 function barePoint({ source, token, before, previous }: Stuck): Diagnostic | undefined {
   if (kindOf(token) === "." && /\d/.test(source.text[endOf(token)] ?? ""))
@@ -155,6 +158,7 @@ function hintFor(stuck: Stuck, expression: boolean): string | Advice | undefined
   const own = tokenSpan(file, token);
   /** The token before this one and this one. */
   const both = { ...own, start: previous?.startOffset ?? own.start };
+  const sameLine = previous !== undefined && !file.text.slice(previous.startOffset, token.startOffset).includes("\n");
   const lineStart = before.lastIndexOf("\n") + 1;
   const comment = /(?<=^|\s)\/\/[^\n]*$/.exec(before.slice(lineStart));
   if (kindOf(token) === "//" || comment) {
@@ -181,12 +185,24 @@ function hintFor(stuck: Stuck, expression: boolean): string | Advice | undefined
   if (pair === "<>") return ["unequal is written `!=`", writing(both, "!=")];
   if (kindOf(token) === "~" && next?.tokenType.name === "=") return ["unequal is written `!=`", writing(further, "!=")];
   if (pair === "===" || pair === "!==") return ["write `==` or `!=`", writing(both, pair.slice(0, 2))];
-  if (pair === "+=" || pair === "-=")
-    return "values do not change; bind a new name with `let`, or write a state with `next`";
-  if (pair === "->=" || pair === "=>") return "a function without a name is written |x| x + 1";
-  if (kindOf(token) === "then" || (kindOf(token) === "{" && previous?.tokenType.name === ")"))
+  if (isAssignment(stuck)) return "values do not change; bind a new name with `let`, or write a state with `next`";
+  if (pair === "->=" || pair === "=>" || previous?.image === "lambda")
+    return "a function without a name is written |x| x + 1";
+  if (kindOf(token) === "return" && previous?.image === "=")
+    return ["behind `=` stands an expression: leave `return` out", leavingOut(own)];
+  if (open && kindOf(open) === "[" && (kindOf(token) === ":" || previous?.image === ":")) {
+    const slice = "a slice is written x[0..3], with a step `for i in 0..3: x[2 * i]`";
+    const isWhole = kindOf(token) === ":" && [previous, next].every((t) => /^\w+$/.test(t?.image ?? ""));
+    return isWhole ? [slice, writing(own, "..")] : slice;
+  }
+  if (kindOf(token) === "for" && open && kindOf(open) === "(")
+    return "indices stand in front: write `sum over i in 0..3: x[i]`, or `for i in 0..3: x[i]` for a tensor";
+  if (
+    (kindOf(token) === "if" && sameLine) ||
+    kindOf(token) === "then" ||
+    (kindOf(token) === "{" && previous?.tokenType.name === ")")
+  )
     return "a choice is written `if c then a else b`";
-  const sameLine = previous !== undefined && !file.text.slice(previous.startOffset, token.startOffset).includes("\n");
   const inBlock = !open || kindOf(open) === "{";
   const meant = (t: Token | undefined): string | undefined =>
     t?.tokenType.name === "name" &&

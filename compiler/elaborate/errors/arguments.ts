@@ -125,7 +125,7 @@ export const windowTooLarge = (span: Span, window: number, extent: string, padde
 
 // ---- indices and loops
 export const tooManyIndices = (span: Span, count: number, rank: number): Fault =>
-  wrong(span, "this index", `has ${count} entries for ${rank} axes`);
+  wrong(span, "this index", `has ${count} entries for ${rank} ${rank === 1 ? "axis" : "axes"}`);
 export const spreadRank = (span: Span, rank: number, here: number): Fault =>
   wrong(span, "`...`", `stands for ${rank} axes, here there are ${here}`);
 export const secondIndexTensor = (span: Span): Fault =>

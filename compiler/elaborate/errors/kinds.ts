@@ -31,7 +31,7 @@ const needs = {
   floatParameter: need("an f32 parameter of the distribution"),
   pattern: need("an axis pattern"),
   // lists and tuples
-  tensors: need("a list of tensors"),
+  tensors: need("a list of tensors", "write it in brackets: [a, b]"),
   someTensors: need("a list of one tensor or more"),
   sizes: need("a list of whole sizes, 0 or more"),
   parts: need("a count or a list of sizes"),

@@ -41,6 +41,20 @@ const elsewhere: Readonly<Record<string, string>> = {
   pow: "^",
   abs_: "abs",
 };
+/** What is written otherwise here than by another name. */
+const otherwise: Readonly<Record<string, string>> = {
+  nan: "there is no NaN to test for: `inf` is finite, and masks are written with `where`",
+  range: "a range is written 0..n",
+  arange: "the numbers from 0 are written `for i in 0..n: f32(i)`",
+  linspace: "write `for i in 0..n: low + (high - low) * i / (n - 1)`",
+  full: "a number of a shape is written expand[2, 3](0.5)",
+  zeros_like: "a plain number fits any shape: write 0",
+  ones_like: "a plain number fits any shape: write 1",
+  none: "an axis is added with unsqueeze(x, axis: 0)",
+  newaxis: "an axis is added with unsqueeze(x, axis: 0)",
+  shape: "write size(x, axis: n) for the extent of an axis",
+  self: "parameters and layers are called by their names alone",
+};
 /** As the language calls what other systems call so. */
 export const calledHere = (name: string): string => (Object.hasOwn(elsewhere, name) ? elsewhere[name]! : name);
 /** Modules of other systems, which stand before names that stand alone here. */
@@ -105,18 +119,20 @@ export const unknownName = (
 ): Fault => {
   const names = [...new Set(known)].filter((n) => /^[A-Za-z]/.test(n));
   const foreign = [...calledElsewhere(name, span.file), calledHere(name)];
-  const near = foreign.find((n) => names.includes(n)) ?? (modules.has(name) ? undefined : nearest(name, names));
-  const hint: More =
-    name === "nan" || name === "NaN"
-      ? { hint: "there is no NaN to test for: `inf` is finite, and masks are written with `where`" }
-      : near
-        ? { hint: `did you mean \`${near}\`?`, fixes: [writing(span, near)] }
-        : kind === "member" && applications.has(name)
-          ? {
-              hint: "a layer is applied by its own name: net(x)",
-              fixes: [leavingOut({ ...span, start: span.file.text.lastIndexOf(".", span.start) })],
-            }
-          : (behindModule(span, name, names) ?? commentHint(span) ?? {});
+  const same = foreign.find((n) => names.includes(n));
+  const lower = name.toLowerCase();
+  const words = same === undefined && kind === undefined && Object.hasOwn(otherwise, lower) && otherwise[lower];
+  const near = same ?? (modules.has(name) ? undefined : nearest(name, names));
+  const hint: More = words
+    ? { hint: words }
+    : near
+      ? { hint: `did you mean \`${near}\`?`, fixes: [writing(span, near)] }
+      : kind === "member" && applications.has(name)
+        ? {
+            hint: "a layer is applied by its own name: net(x)",
+            fixes: [leavingOut({ ...span, start: span.file.text.lastIndexOf(".", span.start) })],
+          }
+        : (behindModule(span, name, names) ?? commentHint(span) ?? {});
   const list = kind && names.length && names.length <= 16 && !signature ? [`known ${kind}s: ${names.join(", ")}`] : [];
   return error("DLM2001", span, `there is no ${kind ? `${kind} ` : ""}\`${name}\` ${place}`, {
     ...hint,

@@ -1,0 +1,1 @@
+export fn f(x: f32) -> f32 = x |> (lambda y: y)
