@@ -629,6 +629,6 @@ test("the page is small", () => {
   const size = (wanted: readonly string[]): number =>
     wanted.reduce((n, f) => n + gzipSync(readFileSync(join(folder, f)), { level: 9 }).length, 0) / 1000;
   const code = files.filter((f) => !f.startsWith("run/"));
-  expect(size(code)).toBeLessThan(558);
-  expect(size(files)).toBeLessThan(660);
+  expect(size(code)).toBeLessThan(562);
+  expect(size(files)).toBeLessThan(664);
 });
