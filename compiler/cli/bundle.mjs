@@ -106,15 +106,15 @@ const pairs = (names) =>
   });
 
 /**
- * What the package is made of goes into it without comments, an eighth of its bytes, and the compiler without indentation, a fourteenth, and in short
- * statements; names stay. Any formatter makes it readable, and the sources have it all. Declarations keep their comments.
+ * What the package is made of goes into it without comments, an eighth of its bytes, in short statements, and the compiler
+ * without indentation, a fourteenth; names stay. Any formatter makes it readable, and the sources have it all. Declarations keep their comments.
  */
 async function packed(dist) {
   const names = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".js"));
   for (const name of names) {
     const path = join(dist, name);
     const short = !name.startsWith("runtime");
-    const small = { minifyWhitespace: short, minifySyntax: short, lineLimit: 160 };
+    const small = { minifyWhitespace: short, minifySyntax: true, lineLimit: 160 };
     const options = { charset: "utf8", legalComments: "none", ...small };
     const { code } = await transform(readFileSync(path, "utf8"), options);
     writeFileSync(path, code);
