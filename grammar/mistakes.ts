@@ -229,6 +229,11 @@ function hintFor(stuck: Stuck, expression: boolean): string | Advice | undefined
     previous &&
     /\b(holdout|metric|let)\s+$/.exec(file.text.slice(Math.max(0, previous.startOffset - 200), previous.startOffset));
   if (bound && kindOf(token) === ":") return [`write \`${bound[1]} ${previous!.image} = ...\``, writing(own, " =")];
+  if (bound?.[1] === "metric" && kindOf(token) === "(")
+    return [
+      `a metric has a name: write \`metric ${previous!.image} = ${previous!.image}(...)\``,
+      inserting(file, previous!.startOffset, `${previous!.image} = `),
+    ];
   const settings = rule === "trainStatement" || rule === "dataStatement" || rule === "item";
   if (settings && previous?.tokenType.name === "number" && kindOf(token) === "name" && sameLine)
     return [

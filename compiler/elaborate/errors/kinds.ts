@@ -137,13 +137,24 @@ export const knownTooLate = (span: Span, what: string): Fault =>
   wrong(span, `${what} known at compile time`, "a value of the run");
 
 // ---- types and ranges
-/** `want`, `got`: types as they are written. `shaped`: in brackets behind it would stand the shape of a tensor. */
-export const wrongType = (span: Span, want: string, got: string, shaped = false): Fault => {
+/**
+ * `want`, `got`: types as they are written. `shaped`: in brackets behind it would stand the shape of a tensor; `takes`: of a function, the parameters that a
+ * call of it needs.
+ */
+export const wrongType = (
+  span: Span,
+  want: string,
+  got: string,
+  { shaped, takes }: { readonly shaped?: boolean; readonly takes?: readonly string[] | undefined } = {},
+): Fault => {
   const [shape] = /\[.*\]/.exec(want) ?? [];
+  if (shaped && shape !== undefined)
+    return wrong(span, want, got, `write ${short(span, "d")}${shape}`, true, false, [
+      inserting(span.file, span.end, shape),
+    ]);
   const isCounted = want === "f32" && (got === "i32" || got === "bool");
-  if (!shaped || shape === undefined) return wrong(span, want, got, isCounted ? "write f32(x)" : undefined, true);
-  const fix = inserting(span.file, span.end, shape);
-  return wrong(span, want, got, `write ${short(span, "d")}${shape}`, true, false, [fix]);
+  const call = takes && `write ${short(span, "f")}(${takes.join(", ")})`;
+  return wrong(span, want, got, isCounted ? "write f32(x)" : call, true);
 };
 export const rangeOfFloats = (span: Span, dtype: string): Fault =>
   wrong(

@@ -2,7 +2,7 @@
 import { nearest } from "../../../grammar/nearest.ts";
 import type { Fix, Span } from "../../../grammar/diagnostic.ts";
 import { leavingOut, writing } from "../../../grammar/fixes.ts";
-import { calledElsewhere, libraryNames } from "../../std/facts.ts";
+import { calledElsewhere, commonChoices, libraryNames } from "../../std/facts.ts";
 import { error, type Fault, type More } from "./fault.ts";
 
 /** What other systems call the words of the language and what is built in. Names of declarations are facts of the library (std/facts.ts). */
@@ -55,6 +55,26 @@ const otherwise: Readonly<Record<string, string>> = {
   shape: "write size(x, axis: n) for the extent of an axis",
   self: "parameters and layers are called by their names alone",
 };
+/** The same of settings. */
+function settingsOtherwise(): Readonly<Record<string, string>> {
+  const ofData = "it stands behind the data: `train fit on points(batch: 32)`";
+  const stop = "write stop: stalled(min: valid.loss, patience: 3)";
+  const step = `write \`minimize e by ${commonChoices("optimizer")[0]}\``;
+  return {
+    batch: ofData,
+    batch_size: ofData,
+    shuffle: ofData,
+    early_stop: stop,
+    early_stopping: stop,
+    patience: stop,
+    lr: step,
+    learning_rate: step,
+    optimizer: step,
+    loss: step,
+    metrics: "write `metric name = ...`",
+    device: "the device is chosen where the model runs: `dlm train --device NAME`",
+  };
+}
 /** As the language calls what other systems call so. */
 export const calledHere = (name: string): string => (Object.hasOwn(elsewhere, name) ? elsewhere[name]! : name);
 /** Modules of other systems, which stand before names that stand alone here. */
@@ -121,7 +141,8 @@ export const unknownName = (
   const foreign = [...calledElsewhere(name, span.file), calledHere(name)];
   const same = foreign.find((n) => names.includes(n));
   const lower = name.toLowerCase();
-  const words = same === undefined && kind === undefined && Object.hasOwn(otherwise, lower) && otherwise[lower];
+  const table = kind === undefined ? otherwise : kind === "setting" ? settingsOtherwise() : {};
+  const words = same === undefined && Object.hasOwn(table, lower) && table[lower];
   const near = same ?? (modules.has(name) ? undefined : nearest(name, names));
   const hint: More = words
     ? { hint: words }

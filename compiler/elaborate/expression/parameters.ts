@@ -62,6 +62,8 @@ function bind(
   const bound: Bound = { scope, dims: new Map(), spreads: new Map(), origins: new Map(), signature };
   for (const p of params) checkSpreads(p);
   const given = matchArguments(name, params, args, signature);
+  const absent = params.find((p) => !p.default && !given.has(p));
+  if (absent) throw errors.notGiven(span, name, absent.name.text, signature());
   for (const [p, a] of given) scope.bind(p.name.text, a.value);
   // dims are bound in any order of parameters: first all types where a dim stands alone, then the checks
   for (const p of params) {
@@ -73,13 +75,13 @@ function bind(
     const a = given.get(p);
     let value: Value;
     if (a) value = p.type ? fitting(p, a, name, given, bound, what, ctx) : a.value;
-    else if (p.default) {
-      value = evaluate(p.default, scope, ctx);
+    else {
+      value = evaluate(p.default!, scope, ctx);
       if (p.type) {
         bindDims(p.type, value, bound, ctx);
-        value = checkType(value, p.type, bound, what, p.default.span, ctx, p);
+        value = checkType(value, p.type, bound, what, p.default!.span, ctx, p);
       }
-    } else throw errors.notGiven(span, name, p.name.text, signature());
+    }
     scope.bind(p.name.text, value, p.name.span);
   }
   const typed = params.flatMap((p) =>

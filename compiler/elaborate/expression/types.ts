@@ -241,7 +241,11 @@ function checkElements(value: Value, type: ast.TensorType, dtype: DType, of: Che
   }
   const isVector = isBundle(value) && value.values !== undefined; // all its parameters
   if (value.kind !== "tensor" && value.kind !== "list" && value.kind !== "scalar" && !isVector)
-    throw errors.wrongType(span, typeSource(type), kindText(value), takesShape(value));
+    throw errors.wrongType(span, typeSource(type), kindText(value), {
+      shaped: takesShape(value),
+      takes:
+        value.kind === "fn" ? value.declaration.params.flatMap((p) => (p.default ? [] : [p.name.text])) : undefined,
+    });
   return checkTensor(asTensor(value, span, dtype), type, dtype, of);
 }
 /** A plain number fits any shape: it fills it. */
