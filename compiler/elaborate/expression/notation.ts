@@ -1,5 +1,5 @@
 // Index notation: `for i, j: e` and `sum over k: e`.
-import type * as ast from "../../../grammar/ast.ts";
+import * as ast from "../../../grammar/ast.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
 import { compute, indicesOf } from "../../graph/node.ts";
 import { extentText } from "../../graph/print.ts";
@@ -69,7 +69,7 @@ function openBinders(
   inner.bind("%for", { kind: "bool", value: true });
   const variables: Variable[] = [];
   const guards: Scalar[] = [];
-  const used = extentsByUse(binders, body, scope, ctx);
+  const used = extentsByUse(binders, body, expected, scope, ctx);
   const restAt = binders.findIndex((b) => b.kind === "rest");
   const restCount = expected.length - (binders.length - 1);
   for (const [k, b] of binders.entries()) {
@@ -128,9 +128,19 @@ interface Extents {
   readonly named: Map<string, Extent>;
   rest?: Shape;
 }
-/** Extents of the axes where an index stands alone: a walk over the body's text, for names whose values are known outside of it. */
-function extentsByUse(binders: readonly ast.Binder[], body: ast.Expr, scope: Scope, ctx: Context): Extents {
+/** Extents of the axes where an index stands alone: a walk over the body's text, for what is known outside of it. */
+function extentsByUse(
+  binders: readonly ast.Binder[],
+  body: ast.Expr,
+  expected: readonly (Extent | undefined)[],
+  scope: Scope,
+  ctx: Context,
+): Extents {
   const found: Extents = { named: new Map() };
+  const computed: { readonly e: Brackets; readonly hidden: ReadonlySet<string> }[] = [];
+  const own = binders.flatMap((b) => (b.kind === "binder" ? [b.name.text] : []));
+  const readsIndices = (e: ast.Expr, hidden: ReadonlySet<string>): boolean =>
+    [...ast.below([e])].some((x) => isName(x) && (hidden.has(x.text) || own.includes(x.text)));
   /** `hidden`: names that binders within the body bind anew. */
   const walk = (e: ast.Expr, hidden: ReadonlySet<string>): void => {
     const all = (...parts: (ast.Expr | undefined)[]): void => {
@@ -140,7 +150,10 @@ function extentsByUse(binders: readonly ast.Binder[], body: ast.Expr, scope: Sco
       case "index": {
         const x = knownTensor(e.operand, hidden);
         if (x) extentsOfBrackets(e, x, binders, hidden, found);
-        else if (e.operand.kind !== "name") walk(e.operand, hidden);
+        else if (e.operand.kind !== "name") {
+          if (!readsIndices(e.operand, hidden)) computed.push({ e, hidden });
+          walk(e.operand, hidden);
+        }
         return all(...e.indices.map((i) => (i.kind === "at" ? i.value : undefined)), e.outside);
       }
       case "for":
@@ -190,11 +203,30 @@ function extentsByUse(binders: readonly ast.Binder[], body: ast.Expr, scope: Sco
     return undefined;
   };
   walk(body, new Set());
+  for (const { e, hidden } of computed) {
+    const isSought = (name: string): boolean =>
+      !hidden.has(name) &&
+      !found.named.has(name) &&
+      binders.some((b, k) => isOpen(b, name) && expected[k] === undefined);
+    if (!e.indices.some((i) => i.kind === "at" && i.value.kind === "name" && isSought(i.value.text))) continue;
+    const x = onTrial(e.operand, scope, ctx);
+    if (x) extentsOfBrackets(e, x, binders, hidden, found);
+  }
   return found;
+}
+type Brackets = Extract<ast.Expr, { kind: "index" }>;
+const isName = (x: ast.Part): x is Extract<ast.Expr, { kind: "name" }> => ast.isExpression(x) && x.kind === "name";
+const isOpen = (b: ast.Binder, name: string): boolean => b.kind === "binder" && !b.range && b.name.text === name;
+/** A tensor for its extents: nothing else of what is computed is kept. */
+function onTrial(e: ast.Expr, scope: Scope, ctx: Context): Node | undefined {
+  const { draws, current } = ctx;
+  const own = { ...ctx, element: false, writes: false, trial: true, draws: { ...draws }, current: new Map(current) };
+  const v = evaluate(e, scope, own);
+  return v.kind === "tensor" ? v.node : undefined;
 }
 /** What the indices that stand alone in these brackets run over. */
 function extentsOfBrackets(
-  e: Extract<ast.Expr, { kind: "index" }>,
+  e: Brackets,
   x: Node,
   binders: readonly ast.Binder[],
   hidden: ReadonlySet<string>,

@@ -1,0 +1,35 @@
+// Ranges of indices that are written nowhere: the extents of what stands before the brackets, named or computed.
+import { expect, test } from "vitest";
+import { analyse } from "../../compiler/front.ts";
+import { programOf } from "../graph/programs.ts";
+
+const net = "model net(x: f32[B, 3]) -> f32[B, 4] = x |> Linear(4) |> Dropout(0.5)\n";
+test("of what is computed: calls, operators, brackets, layers that are made there", () => {
+  for (const e of ["net(x)[b, k]", "(2 * x)[b, k]", "exp(x)[b, k]", "(for i: x[i])[b, k]", "(x |> net)[b, k]"]) {
+    const { diagnostics } = analyse(`${net}export fn f(x: f32[B, 3]) -> f32[B] {
+  let largest = for b: max over k: ${e}
+  return largest
+}`);
+    expect(diagnostics.filter((d) => d.severity === "error")).toEqual([]);
+  }
+});
+test("draws and parameters are those of the same text with ranges", () => {
+  const shapeOf = (binders: string): unknown => {
+    const { parameters, trains } =
+      programOf(`data d { rows: 20 field x: f32[3] = normal[3] }\n${net}train fit on d(batch: 10) {
+  let h = for ${binders}: net(x)[b, k] * normal[batch, 4][b, k] + (x |> Linear(4))[b, k]
+  minimize sum(h) by sgd(lr: 0.1)
+  steps: 2
+}`);
+    return [parameters.map((p) => p.path), trains[0]!.objectives[0]!.loss.shape];
+  };
+  expect(shapeOf("b, k")).toEqual(shapeOf("b in 0..batch, k in 0..4"));
+});
+test("a fault of what stands before the brackets is told, not that the range is unknown", () => {
+  const { diagnostics } = analyse("export fn f(x: f32[B, 3]) -> (f32[B], f32) = (for b: nope(x)[b, 0], 1.0)");
+  expect(diagnostics.map((d) => d.code)).toEqual(["DLM2001"]);
+});
+test("what an index is part of tells nothing of its range", () => {
+  const { diagnostics } = analyse("export fn f(x: f32[3]) -> f32 = sum over k: sum(for i: x[i] * k)");
+  expect(diagnostics.map((d) => d.code)).toContain("DLM2007");
+});
