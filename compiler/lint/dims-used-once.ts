@@ -7,19 +7,22 @@ import { expressions } from "./text.ts";
 export const dimsUsedOnce: Lint = {
   code: "DLM2503",
   severity: "hint",
-  check: ({ file }) =>
-    file.items.flatMap((item) =>
-      item.kind === "fn" || item.kind === "model" || item.kind === "layer" ? usedOnce(item) : [],
-    ),
+  check: ({ file, declaration }) => {
+    const isDim = (name: string): boolean => /^[A-Z]/.test(name) && declaration(name)?.kind !== "const";
+    return file.items.flatMap((item) =>
+      item.kind === "fn" || item.kind === "model" || item.kind === "layer" ? usedOnce(item, isDim) : [],
+    );
+  },
 };
-function usedOnce(item: ast.Fn | ast.ModelDeclaration | ast.LayerDeclaration): Finding[] {
+type IsDim = (name: string) => boolean;
+function usedOnce(item: ast.Fn | ast.ModelDeclaration | ast.LayerDeclaration, isDim: IsDim): Finding[] {
   const uses = new Map<string, Span[]>();
   for (const e of expressions([item.kind === "layer" ? item.hyper : [], item.params, item.result, item.body]))
     if (e.kind === "name" && isDim(e.text)) uses.set(e.text, [...(uses.get(e.text) ?? []), e.span]);
-  const given = new Set(item.params.flatMap((p) => dimsOf(p.type)));
+  const given = new Set(item.params.flatMap((p) => dimsOf(p.type, isDim)));
   const shaped = item.params.filter((p) => p.type?.kind === "tensor_type" && p.type.dims?.length).length;
   return [...uses].flatMap(([name, spans]) => {
-    const inTypes = given.has(name) || dimsOf(item.result).includes(name);
+    const inTypes = given.has(name) || dimsOf(item.result, isDim).includes(name);
     if (spans.length !== 1 || !inTypes || (given.has(name) && shaped < 2)) return [];
     const message = given.has(name)
       ? `the dim ${name} is used once, so it says nothing about the other inputs`
@@ -27,6 +30,5 @@ function usedOnce(item: ast.Fn | ast.ModelDeclaration | ast.LayerDeclaration): F
     return [{ span: spans[0]!, message, hint: "write the dim that it should equal, or its number" }];
   });
 }
-const isDim = (name: string): boolean => /^[A-Z]/.test(name);
-const dimsOf = (t: ast.Type | undefined): string[] =>
+const dimsOf = (t: ast.Type | undefined, isDim: IsDim): string[] =>
   expressions(t).flatMap((e) => (e.kind === "name" && isDim(e.text) ? [e.text] : []));

@@ -5,8 +5,10 @@ import { topological } from "../graph/node.ts";
 import { operandsOf } from "../graph/scalar.ts";
 import type { Node, Scalar } from "../graph/types.ts";
 import type { ScalarFunction } from "../scalar/functions.ts";
-import type { Finding, Lint } from "./finding.ts";
+import { namedFunctions } from "../scalar/table.ts";
+import type { Finding, Lint, Linted } from "./finding.ts";
 import { lowerBounds } from "./lower-bounds.ts";
+import { expressions } from "./text.ts";
 
 export const unboundedSlopes: Lint = {
   code: "DLM2506",
@@ -17,7 +19,7 @@ export const unboundedSlopes: Lint = {
       inLosses(
         t.objectives.map((o) => o.loss),
         parameters,
-        linted.file,
+        linted,
       ),
     );
     // the innermost place is the one to change
@@ -27,18 +29,22 @@ export const unboundedSlopes: Lint = {
 const liesWithin = (a: Span, b: Span): boolean =>
   a.start >= b.start && a.end <= b.end && (a.start > b.start || a.end < b.end);
 
-function inLosses(losses: readonly Node[], parameters: ReadonlySet<Node>, file: ast.File): Finding[] {
+function inLosses(losses: readonly Node[], parameters: ReadonlySet<Node>, { file, declaration }: Linted): Finding[] {
   const order = topological([...losses], undefined, inputsOf);
   const depends = new Set<Node>();
   for (const n of order) if (parameters.has(n) || inputsOf(n).some((x) => depends.has(x))) depends.add(n);
   const lower = lowerBounds();
+  const own = expressions(file);
+  const isConstant = (name: string): boolean =>
+    name === "pi" || namedFunctions.has(name) || declaration(name)?.kind === "const";
+  const varies = (e: ast.Expr): boolean => expressions(e).some((x) => x.kind === "name" && !isConstant(x.text));
   const mayBeZero = (e: Scalar): boolean =>
     scalars(e).some((x) => x.kind === "load" && depends.has(x.tensor)) && !(lower(e) > 0);
   return order.flatMap((n): Finding[] => {
     if (n.kind !== "compute" || !n.span || !isOwn(n.span, file)) return [];
     for (const e of scalars(n.body)) {
       if (e.kind !== "call" || e.fn.steep === undefined) continue;
-      if (isWritten(e.fn, n.span) && mayBeZero(e.operands[e.fn.steep]!)) return [finding(n.span, e.fn)];
+      if (isWritten(e.fn, n.span, own, varies) && mayBeZero(e.operands[e.fn.steep]!)) return [finding(n.span, e.fn)];
     }
     return [];
   });
@@ -47,9 +53,28 @@ function inLosses(losses: readonly Node[], parameters: ReadonlySet<Node>, file: 
 const isOwn = (span: Span, file: ast.File): boolean =>
   span.file === file.source &&
   !file.items.some((i) => i.kind === "optimizer" && span.start >= i.span.start && span.end <= i.span.end);
-/** Is it the user's own? The logarithm of `logsumexp` is not, and nothing could be added to its operand. */
-const isWritten = (fn: ScalarFunction, { file, start, end }: Span): boolean =>
-  new RegExp(fn.operands.length === 2 ? "/|\\^" : `\\b${fn.name}\\b|\\^`).test(file.text.slice(start, end));
+/**
+ * Is it the user's own? The logarithm of `logsumexp` is not, and nothing could be added to its operand; one of constants, a quotient by them and a whole
+ * power are not it.
+ */
+function isWritten(
+  fn: ScalarFunction,
+  span: Span,
+  own: readonly ast.Expr[],
+  varies: (e: ast.Expr) => boolean,
+): boolean {
+  const within = own.filter((e) => e.span.start >= span.start && e.span.end <= span.end);
+  const ofConstants = new Set(
+    within.flatMap((e) =>
+      e.kind === "call" && e.args.length && !e.args.some((a) => varies(a.value)) ? [e.callee] : [],
+    ),
+  );
+  return within.some((e) => {
+    if (e.kind === "binary" && e.operator === "^") return e.right.kind !== "number" || !Number.isInteger(e.right.value);
+    if (fn.operands.length === 2) return e.kind === "binary" && e.operator === "/" && varies(e.right);
+    return e.kind === "name" && e.text === fn.name && !ofConstants.has(e);
+  });
+}
 const finding = (span: Span, fn: ScalarFunction): Finding =>
   fn.operands.length === 2
     ? {

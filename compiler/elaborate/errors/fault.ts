@@ -31,6 +31,10 @@ export class Fault extends Error {
   hinting(hint: string, fixes: readonly Fix[] = []): Fault {
     return new Fault({ ...this.diagnostic, hint, fixes }, this.unequal, this.always, this.ofElement);
   }
+  noting(note: string): Fault {
+    const notes = [...(this.diagnostic.notes ?? []), note];
+    return new Fault({ ...this.diagnostic, notes }, this.unequal, this.always, this.ofElement);
+  }
   with(labels: readonly Label[], span = this.diagnostic.span): Fault {
     return new Fault({ ...this.diagnostic, span, labels }, this.unequal, this.always, this.ofElement);
   }

@@ -1,7 +1,7 @@
 // Shapes, types and ranges that do not fit.
 import { wrapping, writing } from "../../../grammar/fixes.ts";
 import type { Label, Span } from "../../../grammar/diagnostic.ts";
-import type { DType, Extent, Shape } from "../../graph/types.ts";
+import type { Dim, DType, Extent, Shape } from "../../graph/types.ts";
 import { extentText, shapeText } from "../../graph/print.ts";
 import { error, type Fault, type More, short, typeText, type Unequal } from "./fault.ts";
 
@@ -275,3 +275,12 @@ export const notWhole = (span: Span, value?: number | string): Fault =>
     `a whole number is needed here, ${typeof value === "string" ? `${value} leaves a remainder` : `\`${short(span, "this")}\` ${value === undefined ? "may leave a remainder" : `is ${value}`}`}`,
     { hint: "`/` divides truly, `//` floors" },
   );
+/** Something has another size than the rows of a split: what these are, and what is written for them. */
+export function ofRows(fault: Fault, rows: Dim, data: string): Fault {
+  const isOfRows = (n: Extent): boolean =>
+    n === rows || (typeof n !== "number" && n.kind === "affine" && n.atoms.includes(rows));
+  if (!fault.unequal.some((sides) => sides.some((side) => side.some(isOfRows)))) return fault;
+  return fault.noting(
+    `rows: the loss and metrics are measured over all rows of a split at once; there \`batch\` is their number, and the whole column of a field is \`${data}.field\``,
+  );
+}

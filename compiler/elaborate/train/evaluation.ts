@@ -3,10 +3,11 @@ import type * as ast from "../../../grammar/ast.ts";
 import { source } from "../../graph/node.ts";
 import { dim } from "../../graph/scalar.ts";
 import type { Node, Source } from "../../graph/types.ts";
-import { baseContext, type Context, evaluate, Scope } from "../context.ts";
+import { baseContext, type Context, evaluate, Scope, type Value } from "../context.ts";
 import type { DatasetState } from "../data/dataset.ts";
 import { measuredField, withRange } from "../data/rows.ts";
 import { quiet } from "../declarations.ts";
+import * as errors from "../errors.ts";
 import { bindLet } from "../expression/bodies.ts";
 import { declareState, nextValue, nextValues } from "../expression/states.ts";
 import type { TrainProgram } from "../program.ts";
@@ -39,6 +40,13 @@ export function evaluationOf(block: TrainBlock): TrainProgram["evaluation"] {
     carried: new Map(),
   };
   const outputs: { name: string; node: Node }[] = [];
+  const measured = (e: ast.Expr, own: Context): Value => {
+    try {
+      return evaluate(e, scope, own);
+    } catch (fault) {
+      throw fault instanceof errors.Fault && data ? errors.ofRows(fault, rows, data.public.name) : fault;
+    }
+  };
   let first = true;
   for (const s of item.statements) {
     if (s.kind === "let") bindLazily(s, scope, ctx);
@@ -46,9 +54,9 @@ export function evaluationOf(block: TrainBlock): TrainProgram["evaluation"] {
     else if (s.kind === "next") runCarried(s, block, scope, ctx);
     else if (s.kind === "minimize" && first) {
       first = false;
-      outputs.unshift({ name: "loss", node: asTensor(evaluate(s.value, scope, ctx), s.value.span, "f32") });
+      outputs.unshift({ name: "loss", node: asTensor(measured(s.value, ctx), s.value.span, "f32") });
     } else if (s.kind === "metric") {
-      const v = evaluate(s.value, scope, { ...ctx, declared: "metric" });
+      const v = measured(s.value, { ...ctx, declared: "metric" });
       outputs.push({ name: s.name.text, node: asTensor(v, s.value.span) });
     }
   }
