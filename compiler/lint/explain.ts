@@ -7,7 +7,7 @@ export const explanations: Readonly<Record<string, string>> = {
   DLM2503:
     "A dim variable ties sizes together. One that stands in a declaration of several inputs only once ties nothing, and is mostly a slip: any size fits it. In a result it means whatever comes out.\n\n    fn distance(a: f32[B, D], b: f32[N, D]) -> f32[B]     # wrong: b may have other rows\n    fn distance(a: f32[B, D], b: f32[B, D]) -> f32[B]     # right",
   DLM2504:
-    "All units of a layer whose weights begin alike compute the same and get the same gradient: they never become different. Weights are drawn; offsets may begin as zeros.\n\n    param w: f32[I, out] ~ zeros                # wrong\n    param w: f32[I, out] ~ normal(0, 0.02)      # right",
+    "Units whose weights begin alike, read by a layer whose weights begin alike too, compute the same and get the same gradient: they never become different. One such layer alone is fine: a last layer, or the last of a residual branch, may begin as zeros. Weights are drawn; offsets may begin as zeros.\n\n    x |> Linear(8, act: tanh, weights: zeros) |> Linear(1, weights: zeros)     # wrong\n    x |> Linear(8, act: tanh) |> Linear(1, weights: zeros)                     # right",
   DLM2505:
     "Losses as cross_entropy take logits, the values before softmax, and apply it themselves. Probabilities would be squashed twice: the loss cannot get small, and learning is slow. Which functions these are is said by their `##` comments: `Takes logits.` and `Gives probabilities.`, also by those of your own.\n\n    minimize cross_entropy(softmax(net(x)), y) by adam()     # wrong\n    minimize cross_entropy(net(x), y) by adam()              # right",
   DLM2506:
