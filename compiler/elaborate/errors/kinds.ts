@@ -1,7 +1,7 @@
 // A value of another kind than its place needs. In: what is needed, by its key, and the kind that is there. The words of both stand here once.
 import type { Fix, Span } from "../../../grammar/diagnostic.ts";
 import { inserting, wrapping, writing } from "../../../grammar/fixes.ts";
-import type { Extent } from "../../graph/types.ts";
+import type { DType, Extent } from "../../graph/types.ts";
 import { commonChoices } from "../../std/facts.ts";
 import { error, type Fault, short } from "./fault.ts";
 import { sizesText } from "./arguments.ts";
@@ -268,6 +268,9 @@ export const twoInstances = (span: Span, a: string, b: string): Fault =>
   wrong(span, "two values of one instance", `${a} and ${b}`);
 export const notParametersOf = (span: Span, path: string, got: string): Fault =>
   wrong(span, `parameters of ${path}`, got);
+/** A state that holds a layer's parameters holds f32, as they are. */
+export const parametersOfType = (span: Span, dtype: DType): Fault =>
+  wrong(span, "f32 for every parameter", dtype, `write ${dtype === "i32" ? "1.0 for 1, or " : ""}f32(...) to convert`);
 export const typedInstanceState = (span: Span): Fault =>
   wrong(span, "no type", "a type of a state that holds a layer's parameters");
 export const unappliedInstance = (span: Span, got: string): Fault =>

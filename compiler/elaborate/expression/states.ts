@@ -121,7 +121,7 @@ function instanceStateOf(
     if (!begun) throw new errors.Quiet(); // its size is an error of its own
     ctx.interpreter.states.set(own.path, {
       source: own,
-      initial: v.values?.get(p) ?? begun.initial,
+      initial: ofParameter(v.values?.get(p) ?? begun.initial, s.value.span),
       span: s.span,
       kind: "state",
     });
@@ -140,7 +140,12 @@ export const instanceValue = ({ instance, held }: InstanceState, ctx: Context): 
 export function writeInstanceState({ instance, held }: InstanceState, value: Value, span: Span, ctx: Context): void {
   if (!isBundle(value) || value.instance !== instance)
     throw errors.notParametersOf(span, instance.path, kindText(value));
-  for (const [p, own] of held) ctx.current.set(own, stopGradient(value.values?.get(p) ?? parameterValue(p, ctx)));
+  for (const [p, own] of held)
+    ctx.current.set(own, stopGradient(ofParameter(value.values?.get(p) ?? parameterValue(p, ctx), span)));
+}
+function ofParameter(x: Node, span: Span): Node {
+  if (x.dtype !== "f32") throw errors.parametersOfType(span, x.dtype);
+  return x;
 }
 export function stateOf(
   s: ast.State,
