@@ -2,7 +2,7 @@
 
 ## 1-D convolution (cross-correlation): y[b, i, o] = b[o] + sum over r, c: x[b, i * stride + r * dilate - pad, c] * w[r, c, o]. x: [B, L, in], y: [B, (L + 2 pad - dilate (k - 1) - 1) // stride + 1, out], w: [k, in / groups, out], b: [out].
 ## `pad` is a number, a list of [before, after] for each axis, or a rule: same, causal. What lies outside is `padding_mode`: a number, reflect, replicate or circular. `normalise` makes of w what is used: WeightNorm(), SpectralNorm(). Also called Conv1D and conv1d.
-## `out` is also called filters and out_channels. `k` is also called kernel_size. `stride` is also called strides. `dilation` is also called dilation_rate. `groups` is also called feature_group_count. `weights` is also called kernel_initializer. `biases` is also called bias_initializer. `bias` is also called use_bias. Its input says `in_channels`. Takes channels last.
+## `out` is also called filters and out_channels. `k` is also called kernel_size. `stride` is also called strides. `dilation` is also called dilation_rate. `groups` is also called feature_group_count. `weights` is also called kernel_initializer. `biases` is also called bias_initializer. `bias` is also called use_bias. Its input says `in_channels`. In place of `act` and `activation`: `|> relu` behind it. Takes channels last.
 layer Conv1d(out: int, k: int[1] in 1..inf = 3, *, stride: int[1] = 1, pad = 0, dilate: int[1] = 1, groups: int = 1,
              bias: bool = true, weights: dist = linear_default(), biases: dist = linear_default(), padding_mode = 0,
              normalise: fn = |w| w, padding = pad, dilation: int[1] = dilate)
@@ -27,7 +27,7 @@ layer Conv1d(out: int, k: int[1] in 1..inf = 3, *, stride: int[1] = 1, pad = 0, 
   return if bias then y + b else y
 }
 ## 2-D convolution (cross-correlation), over x: [B, H, W, in]. w: [k, k, in / groups, out], b: [out]; all else as Conv1d, where a list names the two axes. Also called Conv2D, Conv, conv2d and Convolution2D.
-## `out` is also called filters and out_channels. `k` is also called kernel_size. `stride` is also called strides. `dilation` is also called dilation_rate. `groups` is also called feature_group_count. `weights` is also called kernel_initializer. `biases` is also called bias_initializer. `bias` is also called use_bias. Its input says `in_channels`. Takes channels last.
+## `out` is also called filters and out_channels. `k` is also called kernel_size. `stride` is also called strides. `dilation` is also called dilation_rate. `groups` is also called feature_group_count. `weights` is also called kernel_initializer. `biases` is also called bias_initializer. `bias` is also called use_bias. Its input says `in_channels`. In place of `act` and `activation`: `|> relu` behind it. Takes channels last.
 layer Conv2d(out: int, k: int[2] in 1..inf = 3, *, stride: int[2] = 1, pad = 0, dilate: int[2] = 1, groups: int = 1,
              bias: bool = true, weights: dist = linear_default(), biases: dist = linear_default(), padding_mode = 0,
              normalise: fn = |w| w, padding = pad, dilation: int[2] = dilate)
@@ -52,7 +52,7 @@ layer Conv2d(out: int, k: int[2] in 1..inf = 3, *, stride: int[2] = 1, pad = 0, 
   return if bias then y + b else y
 }
 ## 3-D convolution (cross-correlation), over x: [B, D, H, W, in]. w: [k, k, k, in / groups, out], b: [out]; all else as Conv1d, where a list names the three axes. Also called Conv3D and conv3d.
-## `out` is also called filters and out_channels. `k` is also called kernel_size. `stride` is also called strides. `dilation` is also called dilation_rate. `groups` is also called feature_group_count. `weights` is also called kernel_initializer. `biases` is also called bias_initializer. `bias` is also called use_bias. Its input says `in_channels`. Takes channels last.
+## `out` is also called filters and out_channels. `k` is also called kernel_size. `stride` is also called strides. `dilation` is also called dilation_rate. `groups` is also called feature_group_count. `weights` is also called kernel_initializer. `biases` is also called bias_initializer. `bias` is also called use_bias. Its input says `in_channels`. In place of `act` and `activation`: `|> relu` behind it. Takes channels last.
 layer Conv3d(out: int, k: int[3] in 1..inf = 3, *, stride: int[3] = 1, pad = 0, dilate: int[3] = 1, groups: int = 1,
              bias: bool = true, weights: dist = linear_default(), biases: dist = linear_default(), padding_mode = 0,
              normalise: fn = |w| w, padding = pad, dilation: int[3] = dilate)
@@ -78,7 +78,7 @@ layer Conv3d(out: int, k: int[3] in 1..inf = 3, *, stride: int[3] = 1, pad = 0, 
 }
 ## 1-D transposed convolution, the derivative of a convolution by its input: y[b, p, o] = b[o] + sum over i, r with i * stride + r * dilate - pad == p, c: x[b, i, c] * w[r, c, o].
 ## x: [B, L, in], y: [B, (L - 1) stride - 2 pad + dilate (k - 1) + output_pad + 1, out], w: [k, in, out / groups], b: [out]. Initialised by the fan out / groups * k, as in PyTorch. Also called Conv1DTranspose and ConvTranspose1D.
-## `out` is also called filters and out_channels. `k` is also called kernel_size. `stride` is also called strides. Its input says `in_channels`. Takes channels last.
+## `out` is also called filters and out_channels. `k` is also called kernel_size. `stride` is also called strides. Its input says `in_channels`. In place of `act` and `activation`: `|> relu` behind it. Takes channels last.
 layer ConvTranspose1d(out: int, k: int[1] in 1..inf = 3, *, stride: int[1] = 1, pad = 0, output_pad: int[1] = 0, groups: int = 1,
                       bias: bool = true, dilate: int[1] = 1, weights: dist = linear_default(),
                       biases: dist = linear_default(), normalise: fn = |w| w, padding = pad,
@@ -104,7 +104,7 @@ layer ConvTranspose1d(out: int, k: int[1] in 1..inf = 3, *, stride: int[1] = 1, 
   return if bias then y + b else y
 }
 ## 2-D transposed convolution, over x: [B, H, W, in]. w: [k, k, in, out / groups], b: [out]; all else as ConvTranspose1d. Also called Conv2DTranspose, ConvTranspose2D, Deconvolution2D and ConvTranspose.
-## `out` is also called filters and out_channels. `k` is also called kernel_size. `stride` is also called strides. Its input says `in_channels`. Takes channels last.
+## `out` is also called filters and out_channels. `k` is also called kernel_size. `stride` is also called strides. Its input says `in_channels`. In place of `act` and `activation`: `|> relu` behind it. Takes channels last.
 layer ConvTranspose2d(out: int, k: int[2] in 1..inf = 3, *, stride: int[2] = 1, pad = 0, output_pad: int[2] = 0, groups: int = 1,
                       bias: bool = true, dilate: int[2] = 1, weights: dist = linear_default(),
                       biases: dist = linear_default(), normalise: fn = |w| w, padding = pad,
@@ -130,7 +130,7 @@ layer ConvTranspose2d(out: int, k: int[2] in 1..inf = 3, *, stride: int[2] = 1, 
   return if bias then y + b else y
 }
 ## 3-D transposed convolution, over x: [B, D, H, W, in]. w: [k, k, k, in, out / groups], b: [out]; all else as ConvTranspose1d. Also called Conv3DTranspose and ConvTranspose3D.
-## `out` is also called filters and out_channels. `k` is also called kernel_size. `stride` is also called strides. Its input says `in_channels`. Takes channels last.
+## `out` is also called filters and out_channels. `k` is also called kernel_size. `stride` is also called strides. Its input says `in_channels`. In place of `act` and `activation`: `|> relu` behind it. Takes channels last.
 layer ConvTranspose3d(out: int, k: int[3] in 1..inf = 3, *, stride: int[3] = 1, pad = 0, output_pad: int[3] = 0, groups: int = 1,
                       bias: bool = true, dilate: int[3] = 1, weights: dist = linear_default(),
                       biases: dist = linear_default(), normalise: fn = |w| w, padding = pad,

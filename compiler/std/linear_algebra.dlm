@@ -100,7 +100,7 @@ fn eliminated(x: f32[N, N], y: f32[N, M]) -> (f32[N, M], f32, f32) {
   }
   return (w[:, N..N + M], sign_of, log_of)
 }
-## The x of a x = b, of a regular square matrix and one or more columns b. Also called linear_solve.
+## The x of a x = b, of a regular square matrix and one or more columns b. Also called linear_solve and solve_triangular.
 fn solve(a: f32[N, N], b: f32[N, ...S]) -> f32[N, ...S] {
   let (x, _, _) = eliminated(a, reshape[N, size(b) // N](b))
   return reshape[N, ...S](x)

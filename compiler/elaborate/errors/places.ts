@@ -118,7 +118,11 @@ const limits = {
   batches: ["accumulated batches", most, "read larger batches"],
   calls: ["calls written out", mostCalls, "repeat with `scan` or `fold`, which are not written out"],
   list: ["the elements of a list", most, "large data are tensors: i32[n]"],
-  rounds: ["the indices that `for` is written out for", 256, "a loop at run time is `scan`"],
+  rounds: [
+    "the indices that `for` is written out for",
+    256,
+    "loops are written out for each: bind what does not need all of the indices by a `let` above, or loop at run time by `scan`",
+  ],
   copies: ["the copies of `stack`", most, "a loop at run time is `fold`"],
   axis: ["the elements of an axis", mostElements, "positions in a tensor are i32"],
 } as const;
