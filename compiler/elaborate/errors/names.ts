@@ -44,6 +44,8 @@ const elsewhere: Readonly<Record<string, string>> = {
 /** What is written otherwise here than by another name. */
 const otherwise: Readonly<Record<string, string>> = {
   nan: "there is no NaN to test for: `inf` is finite, and masks are written with `where`",
+  rows: "`rows` stands in data blocks; in a train block `batch` is how many rows there are",
+  row: "`row` stands in data blocks; a field may hold it: field number: i32 = row",
   range: "a range is written 0..n",
   arange: "the numbers from 0 are written `for i in 0..n: f32(i)`",
   linspace: "write `for i in 0..n: low + (high - low) * i / (n - 1)`",
