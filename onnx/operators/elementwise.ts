@@ -100,17 +100,33 @@ const nested =
   (texts: readonly string[]): string =>
     texts.reduce((a, b) => `${name}(${a}, ${b})`);
 
-/** i32 quotient and remainder towards 0; the divisor may be anything but 0. */
-const quotient = (writer: Writer): string =>
+/** i32 quotients and remainders; the divisor may be anything but 0. */
+const truncatedQuotient = (writer: Writer): string =>
   writer.helper(
     "truncated_quotient",
-    "## a / b, cut towards 0.\nfn truncated_quotient(a: i32[...S], b: i32[...S]) -> i32[...S] = sign(a) * sign(b) * (abs(a) // max(abs(b), 1))",
+    `## a / b, cut towards 0.
+fn truncated_quotient(a: i32[...S], b: i32[...S]) -> i32[...S] {
+  let q = where(b > 0, a // max(b, 1), a // min(b, -1))
+  return where(q * b != a and (a < 0) != (b < 0), q + 1, q)
+}`,
   );
-const remainder = (writer: Writer): string =>
+const flooredRemainder = (writer: Writer): string =>
   writer.helper(
-    "truncated_remainder",
-    "## What a / b, cut towards 0, leaves: it has the sign of a.\nfn truncated_remainder(a: i32[...S], b: i32[...S]) -> i32[...S] = sign(a) * (abs(a) % max(abs(b), 1))",
+    "floored_remainder",
+    `## a % b, which has the sign of b.
+fn floored_remainder(a: i32[...S], b: i32[...S]) -> i32[...S] = where(b > 0, a % max(b, 1), a % min(b, -1))`,
   );
+const truncatedRemainder = (writer: Writer): string => {
+  const floored = flooredRemainder(writer);
+  return writer.helper(
+    "truncated_remainder",
+    `## What a / b, cut towards 0, leaves: it has the sign of a.
+fn truncated_remainder(a: i32[...S], b: i32[...S]) -> i32[...S] {
+  let r = ${floored}(a, b)
+  return where(r != 0 and (a < 0) != (b < 0), r - b, r)
+}`,
+  );
+};
 const wholePower = (writer: Writer): string =>
   writer.helper(
     "whole_power",
@@ -130,7 +146,7 @@ const divide: Operator = one((node, writer) => {
   return {
     shape,
     type,
-    text: `${quotient(writer)}(${values.map((v) => expanded(writer, v, shape)).join(", ")})`,
+    text: `${truncatedQuotient(writer)}(${values.map((v) => expanded(writer, v, shape)).join(", ")})`,
   };
 });
 const expanded = (writer: Writer, value: Value, shape: readonly number[]): string =>
@@ -150,10 +166,8 @@ const modulo: Operator = one((node, writer) => {
     if (!truncated) return { shape, type, text: `${a} % ${b}` };
     return { shape, type, text: `sign(${a}) * (abs(${a}) % abs(${b}))` };
   }
-  const left = `${remainder(writer)}(${a}, ${b})`;
-  if (truncated) return { shape, type, text: left };
-  const r = writer.let("remainder", left);
-  return { shape, type, text: `where(${r} != 0 and (${r} < 0) != (${b} < 0), ${r} + ${b}, ${r})` };
+  const remainder = truncated ? truncatedRemainder(writer) : flooredRemainder(writer);
+  return { shape, type, text: `${remainder}(${a}, ${b})` };
 });
 const power: Operator = one((node, writer) => {
   const values = aligned(node, writer);

@@ -405,8 +405,8 @@ describe("indices", () => {
 describe("whole numbers", () => {
   test("quotients are cut towards 0, remainders are of the divisor's sign or of the dividend's", () => {
     const [a, b] = [
-      [7, -7, 7, -7, 0, -1],
-      [3, 3, -3, -3, 5, 7],
+      [7, -7, 7, -7, 0, -1, -2147483648, -2147483648, 2147483647],
+      [3, 3, -3, -3, 5, 7, 3, -2147483648, -2147483648],
     ];
     const [x, y] = [ints(a), ints(b)];
     const each = (write: (p: number, q: number) => number): ReturnType<typeof tensor> =>
