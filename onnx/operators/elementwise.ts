@@ -8,11 +8,11 @@ import { folds, one, type Operator, type Operators } from "./operator.ts";
 
 const same = (x: Value, text: string): Result => ({ shape: x.shape, type: x.type, text });
 /** A function of one f32 tensor, written with the tensor's name. */
-const unary = (write: (x: string, node: NodeReader) => string): Operator =>
+const unary = (write: (x: string, node: NodeReader, writer: Writer) => string): Operator =>
   one((node, writer) => {
     const x = node.input(0);
     if (x.type !== "f32") throw new Unsupported(`${node.op} of ${x.type}`);
-    return same(x, write(writer.text(x), node));
+    return same(x, write(writer.text(x), node, writer));
   });
 /** A function of one tensor of numbers. */
 const numeric = (write: (x: string, type: ElementType) => string, evaluate?: (x: number) => number): Operator =>
@@ -100,6 +100,25 @@ const nested =
   (texts: readonly string[]): string =>
     texts.reduce((a, b) => `${name}(${a}, ${b})`);
 
+// Beyond 1e9 both are log(2 |x|), and the square of x may be beyond f32: what x is more than 1e9 is a factor under the logarithm.
+const inverseSine = (writer: Writer): string =>
+  writer.helper(
+    "inverse_sinh",
+    `## log(x + sqrt(x^2 + 1)), accurate near 0.
+fn inverse_sinh(x: f32[...S]) -> f32[...S] {
+  let s = min(abs(x), 1e9)
+  return sign(x) * (log1p(s + s^2 / (1 + sqrt(s^2 + 1))) + log(max(abs(x), 1e9) / 1e9))
+}`,
+  );
+const inverseCosine = (writer: Writer): string =>
+  writer.helper(
+    "inverse_cosh",
+    `## log(x + sqrt(x^2 - 1)) for x at least 1, accurate near 1.
+fn inverse_cosh(x: f32[...S]) -> f32[...S] {
+  let s = min(x, 1e9)
+  return log1p((s - 1) + sqrt((s - 1) * (s + 1))) + log(max(x, 1e9) / 1e9)
+}`,
+  );
 /** i32 quotients and remainders; the divisor may be anything but 0. */
 const truncatedQuotient = (writer: Writer): string =>
   writer.helper(
@@ -278,8 +297,8 @@ export const elementwise: Operators = {
   Sinh: unary((x) => `sinh(${x})`),
   Cosh: unary((x) => `cosh(${x})`),
   Tanh: unary((x) => `tanh(${x})`),
-  Asinh: unary((x) => `sign(${x}) * log1p(abs(${x}) + ${x}^2 / (1 + sqrt(${x}^2 + 1)))`),
-  Acosh: unary((x) => `log1p((${x} - 1) + sqrt((${x} - 1) * (${x} + 1)))`),
+  Asinh: unary((x, _, writer) => `${inverseSine(writer)}(${x})`),
+  Acosh: unary((x, _, writer) => `${inverseCosine(writer)}(${x})`),
   Atanh: unary((x) => `0.5 * log1p(2 * ${x} / (1 - ${x}))`),
   Sigmoid: unary((x) => `sigmoid(${x})`),
   Softplus: unary((x) => `max(${x}, 0) + log1p(exp(-abs(${x})))`),
