@@ -71,12 +71,12 @@ fn arg_top_k(x: f32[...S], k: int in 0..inf, axis: int = -1) = move_axis(largest
 fn largest_places(x: f32[...S, N], k: int) -> i32[...S, k] in 0..N {
   let others = zeros[N - k]
   let order = order_ascending(-x)
-  return for ..., j in 0..k: order[..., j] ?? 0
+  return for ..., j in 0..k: order[..., min(j, N - 1)]
 }
 ## The middle element of `axis` in order, the lower one of two; its gradient goes to that element.
 fn median(x: f32[...S], axis: int = -1) {
-  let s = move_axis(sort(x, axis), axis, -1)
-  return s[..., (size(x, axis: axis) - 1) // 2]
+  let n = size(x, axis: axis)
+  return move_axis(sort(x, axis), axis, -1)[..., min((n - 1) // 2, n - 1)]
 }
 ## How many elements of the ascending `sorted` are below each v, or with `right` at most v: where v would be inserted. A binary search. No gradient. Also called bucketize.
 fn searchsorted(sorted: f32[N], v: f32[...S], right: bool = false) -> i32[...S] {

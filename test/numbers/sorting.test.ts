@@ -1,8 +1,8 @@
 // Sorting by merging, on axes of known and of run-time length, and the metrics of ranks that stand on it, against comparisons of all pairs in plain
 // arithmetic: lengths around runs and powers of two, ties, one value throughout, the largest numbers.
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { made, withModel } from "../model.ts";
-import { valuesOfAll, valuesOfEach, type Values } from "./values.ts";
+import { expectValues, valuesOfAll, valuesOfEach, type Values } from "./values.ts";
 
 const lengths = [1, 2, 63, 64, 65, 128, 129, 200, 513];
 /** Numbers with ties: fewer values than elements. */
@@ -142,3 +142,35 @@ train fit on d(batch: 4, shuffle: false) {
   expect(measured["precise"]).toBeCloseTo(precisionOf(x, y), 6);
   expect(measured["related"]).toBeCloseTo(correlationOf(sharedRanks(x), sharedRanks(z)), 6);
 }, 120_000);
+describe("axes of run-time size", () => {
+  test.each([
+    [
+      "top_k(x, 2)",
+      [
+        [5, 3],
+        [4, 1],
+      ],
+    ],
+    ["top_k(x, 1, axis: 0)", [[4, 5, 1]]],
+    [
+      "arg_top_k(x, 2)",
+      [
+        [1, 0],
+        [0, 2],
+      ],
+    ],
+    ["median(x)", [3, 1]],
+    ["median(x, axis: 0)", [3, -1, 0]],
+  ] as const)("%s", async (formula, wanted) => {
+    await expectValues(
+      `export fn f(x: f32[B, T]) = ${formula}`,
+      {
+        x: [
+          [3, 5, 0],
+          [4, -1, 1],
+        ],
+      },
+      wanted.flat(),
+    );
+  });
+});
