@@ -163,6 +163,7 @@ function checkParts(plan: Plan): void {
     if (t.rounds) place(t.rounds, t.name, 4);
     t.scalars.forEach(tensor);
     program(t.init, []);
+    if (t.begin) program(t.begin, []);
     program(t.step, []);
     const e = t.evaluate;
     if (!e) continue;

@@ -116,6 +116,7 @@ async function allocateStatic(s: Session): Promise<void> {
   for (const t of plan.trains) {
     if (t.rounds) touch(t.rounds.buffer, t.rounds.offset + 4);
     machine.sizesOf(t.init, dims, sizes);
+    if (t.begin) machine.sizesOf(t.begin, dims, sizes);
     machine.sizesOf(t.step, dims, sizes);
     for (const p of t.scalars) touch(p.buffer, p.offset + 4);
     touch(t.ring.buffer, t.ring.offset + 4 * t.window * t.ring.columns.length);

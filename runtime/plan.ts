@@ -267,6 +267,7 @@ export interface PlanTrain {
   readonly epochs?: number; // one of epochs and steps is given
   readonly steps?: number;
   readonly init: PlanProgram; // writes every state of the train block and of the instances it reaches
+  readonly begin?: PlanProgram; // runs before the first step, behind `load`: states of the block that begin as parameters are by then
   readonly step: PlanProgram;
   /** Where present, one replay of `step` does as many steps as the u32 says that is written there. */
   readonly rounds?: { readonly buffer: number; readonly offset: number };
@@ -342,7 +343,12 @@ export function sizeOf(size: Size, dims: Readonly<Record<string, number>> = {}):
 export const programsOf = (plan: Plan): PlanProgram[] => [
   ...plan.datasets.flatMap((d) => [d.check, d.view].flatMap((x) => (x ? [x.program] : []))),
   ...(plan.init ? [plan.init.program] : []),
-  ...plan.trains.flatMap((t) => [t.init, t.step, ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : [])]),
+  ...plan.trains.flatMap((t) => [
+    t.init,
+    ...(t.begin ? [t.begin] : []),
+    t.step,
+    ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : []),
+  ]),
   ...plan.exports.map((x) => x.program),
 ];
 

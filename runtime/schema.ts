@@ -262,6 +262,7 @@ const train = object<PlanTrain>({
   epochs: optional(number((x) => Number.isFinite(x) && x > 0)),
   steps: optional(atLeastOne),
   init: program,
+  begin: optional(program),
   step: program,
   rounds: optional(place),
   window: atLeastOne,

@@ -3,7 +3,7 @@ import type { FileBytes, LoadOptions, TrainOptions, TuneOptions, Tuner, TuneResu
 import type { HostDataset, Splits } from "./data.ts";
 import type { Dims, Machine, Place } from "./machine.ts";
 import { usedPart } from "./plan.ts";
-import type { Plan, PlanTensor, PlanTrain } from "./plan.ts";
+import type { Plan, PlanProgram, PlanTensor, PlanTrain } from "./plan.ts";
 import { listed, RuntimeProblem } from "./problem.ts";
 import type { Recording } from "./recording.ts";
 import { readSafetensors, widened, writeSafetensors } from "./safetensors.ts";
@@ -123,20 +123,22 @@ const placeOf = (s: Session, t: PlanTensor): Place => ({
 export async function initialise(s: Session): Promise<void> {
   if (s.plan.init) {
     const { program, seed } = s.plan.init;
-    const recording = await s.machine.record(program, s.dims);
-    if (seed) s.machine.writeWord(seed.buffer, seed.offset, Int32Array.of(s.options.seed ?? 0));
-    const encoder = s.machine.encoder(program.name);
-    s.machine.replay(encoder, recording);
-    encoder.submit();
+    await runOnce(s, program, () => {
+      if (seed) s.machine.writeWord(seed.buffer, seed.offset, Int32Array.of(s.options.seed ?? 0));
+    });
   }
   for (const t of [...s.plan.trains].reverse()) {
-    const recording = await s.machine.record(t.init, s.dims);
     s.states.set(t.name, newState(s.states.get(t.name)!.seed));
-    writeScalars(s, t, totalSteps(s, t));
-    const encoder = s.machine.encoder(t.init.name);
-    s.machine.replay(encoder, recording);
-    encoder.submit();
+    await runOnce(s, t.init, () => writeScalars(s, t, totalSteps(s, t)));
   }
+}
+/** `write`: what the program reads of the host. */
+export async function runOnce(s: Session, program: PlanProgram, write: () => void): Promise<void> {
+  const recording = await s.machine.record(program, s.dims);
+  write();
+  const encoder = s.machine.encoder(program.name);
+  s.machine.replay(encoder, recording);
+  encoder.submit();
 }
 export async function readTensors(
   s: Session,

@@ -5,7 +5,7 @@ import { Measurements } from "./measurements.ts";
 import { firstNonFinite } from "./nonfinite.ts";
 import type { PlanTrain } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
-import { epochOf, readWeights, totalSteps, trainingRows } from "./session.ts";
+import { epochOf, readWeights, runOnce, totalSteps, trainingRows, writeScalars } from "./session.ts";
 import type { Session } from "./session.ts";
 import { Snapshots } from "./snapshots.ts";
 import { NonFiniteLoss, rowFloats, stepsAlike, Windows, type DoneWindow } from "./windows.ts";
@@ -14,7 +14,10 @@ export async function train(s: Session, t: PlanTrain, options: TrainOptions): Pr
   const state = s.states.get(t.name)!;
   const total = totalSteps(s, t, options);
   if (options.steps !== undefined || options.epochs !== undefined) state.steps = total;
-  if (state.step === 0) await loadInitial(s, t);
+  if (state.step === 0) {
+    await loadInitial(s, t);
+    if (t.begin) await runOnce(s, t.begin, () => writeScalars(s, t, total));
+  }
   const measurements = new Measurements(s, t, total, options.onProgress);
   const [recording] = await Promise.all([s.machine.record(t.step, s.dims), measurements.prepare()]);
 

@@ -131,6 +131,7 @@ export interface TrainProgram {
   readonly counter: Source; // i32 []
   readonly scalars: readonly { readonly name: string; readonly source: Source }[]; // written by the host
   readonly init: GraphProgram;
+  readonly begin?: GraphProgram; // before the first step, when weights are loaded: states that begin as parameters are then
   readonly step: GraphProgram;
   readonly objectives: readonly Objective[];
   readonly groups: readonly OptimizerGroup[];

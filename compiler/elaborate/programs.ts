@@ -37,11 +37,15 @@ export interface Initialised {
   readonly initial: Node;
   readonly span: Span;
 }
-/** Initial values in full: one that reads parameters or states (`state first = net(d.x)`) reads their initial values, which are written at the same time. */
-export function initialValues(self: Interpreter): (x: Initialised) => Node {
-  const all = new Map<Node, Initialised>(
-    [...self.parameters.values(), ...self.states.values()].map((x) => [x.source, x]),
-  );
+/**
+ * Initial values in full: one that reads parameters or states (`state first = net(d.x)`) reads their initial values, which are written at the same time.
+ * `written`: those which are; all others keep what they have.
+ */
+export function initialValues(
+  self: Interpreter,
+  written: readonly Initialised[] = [...self.parameters.values(), ...self.states.values()],
+): (x: Initialised) => Node {
+  const all = new Map<Node, Initialised>(written.map((x) => [x.source, x]));
   const known = new Map<Initialised, Node>();
   const value = (x: Initialised): Node => {
     const before = known.get(x);

@@ -133,6 +133,7 @@ function planState(h: Held, buffers: Buffers): PlanTensor[] {
 
 function planTrain(t: TrainProgram, planOf: PlanOf, buffers: Buffers, most: number | undefined): PlanTrain {
   const init = planOf(t.init);
+  const begin = t.begin && planOf(t.begin);
   const step = planOf(t.step);
   const evaluation = t.evaluation && planEvaluation(t.evaluation, t.batch, planOf, buffers, most);
   return {
@@ -145,6 +146,7 @@ function planTrain(t: TrainProgram, planOf: PlanOf, buffers: Buffers, most: numb
     ...(t.epochs !== undefined ? { epochs: t.epochs } : {}),
     ...(t.steps !== undefined ? { steps: t.steps } : {}),
     init: init.program,
+    ...(begin ? { begin: begin.program } : {}),
     step: step.program,
     ...(step.rounds ? { rounds: step.rounds } : {}),
     window: t.window,

@@ -242,6 +242,7 @@ function mapPrograms(plan: Plan, f: (p: PlanProgram) => PlanProgram): Plan {
     trains: plan.trains.map((t) => ({
       ...t,
       init: f(t.init),
+      ...(t.begin ? { begin: f(t.begin) } : {}),
       step: f(t.step),
       ...(t.evaluate ? { evaluate: { ...t.evaluate, rows: f(t.evaluate.rows), finish: f(t.evaluate.finish) } } : {}),
     })),

@@ -12,7 +12,12 @@ export function programsOf(plan: Plan): readonly PlanProgram[] {
   return [
     ...plan.datasets.flatMap((d) => [d.check, d.view].flatMap((x) => (x ? [x.program] : []))),
     ...(plan.init ? [plan.init.program] : []),
-    ...plan.trains.flatMap((t) => [t.init, t.step, ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : [])]),
+    ...plan.trains.flatMap((t) => [
+      t.init,
+      ...(t.begin ? [t.begin] : []),
+      t.step,
+      ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : []),
+    ]),
     ...plan.exports.map((x) => x.program),
   ];
 }

@@ -7,6 +7,7 @@ import type { KernelGraph, Step } from "../kernel/graph.ts";
 import type { Target } from "../kernel/target.ts";
 import { isPersistent } from "./layout.ts";
 import { placeStreams } from "./streams.ts";
+import type { UnitKind } from "./units.ts";
 import type { FlatModel, FlatUnit } from "./flatten.ts";
 
 export interface FusedUnit extends FlatUnit {
@@ -20,6 +21,7 @@ export interface Trade {
   readonly flops: readonly [before: number, after: number];
   readonly again: number; // steps that are there more than once
 }
+const isInitial: ReadonlySet<UnitKind> = new Set(["init", "begin", "late init"]);
 /** Throws a Fault where a tensor that has to be stored is larger than any device can hold; `whole` is its place where it has none. */
 export function fuseUnits({ units, views }: FlatModel, whole: Span, target: Target): readonly FusedUnit[] {
   const fused = (u: FlatUnit): FusedUnit => {
@@ -27,7 +29,7 @@ export function fuseUnits({ units, views }: FlatModel, whole: Span, target: Targ
     const flat = u.flat ?? { step: u.graph, views, assembled: new Map(), updatedBy: new Map() };
     return {
       ...u,
-      kernels: placeStreams(fuse(u.graph, target, flat, u.kind === "init" || u.kind === "late init"), target),
+      kernels: placeStreams(fuse(u.graph, target, flat, isInitial.has(u.kind)), target),
     };
   };
   const result = units.map(fused);

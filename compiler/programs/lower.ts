@@ -124,7 +124,7 @@ const opened = (list: readonly Step[], taken: ReadonlySet<Step>): readonly Step[
         : [s],
   );
 export const isRunOnce = (u: Pick<FusedUnit, "kind">): boolean =>
-  u.kind === "init" || u.kind === "late init" || u.kind === "check";
+  u.kind === "init" || u.kind === "begin" || u.kind === "late init" || u.kind === "check";
 
 /** Lowered regions of a grid, and of kernels beside one another, by what they compute and how often. */
 type Regions = Map<string, { readonly key: SpecKey; readonly kernel: LoweredKernel }>;

@@ -15,7 +15,7 @@ export interface Unit {
   readonly train?: TrainProgram; // of a step
 }
 /** "rows" and "finish" are the halves of an evaluation, "late init" sets what no train block sets, "check" looks at declared ranges of fields, "view" gives the fields of rows. */
-export type UnitKind = "init" | "step" | "rows" | "finish" | "export" | "late init" | "check" | "view";
+export type UnitKind = "init" | "begin" | "step" | "rows" | "finish" | "export" | "late init" | "check" | "view";
 
 export function unitsOf(program: Program): readonly Unit[] {
   const unit = (kind: UnitKind, origin: GraphProgram): Unit => ({ kind, origin, graph: origin });
@@ -23,6 +23,7 @@ export function unitsOf(program: Program): readonly Unit[] {
   return [
     ...program.trains.flatMap((t) => [
       unit("init", t.init),
+      ...(t.begin ? [unit("begin", t.begin)] : []),
       stepUnit(t),
       ...(t.evaluation ? [unit("rows", t.evaluation.rows), unit("finish", t.evaluation.finish)] : []),
     ]),

@@ -15,7 +15,8 @@ const scalars = (t: TrainProgram): TrainingValues =>
 /** What the block's `init` writes. */
 export function initialOnEvaluator(t: TrainProgram): TrainingValues {
   const values = scalars(t);
-  for (const [target, value] of evaluate(t.init, values).updates) values.set(target, value);
+  for (const p of [t.init, ...(t.begin ? [t.begin] : [])])
+    for (const [target, value] of evaluate(p, values).updates) values.set(target, value);
   return values;
 }
 /** Writes the states after so many steps over rows in order, and gives each step's row of the ring: the loss and the metrics. */

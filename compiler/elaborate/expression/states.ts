@@ -117,11 +117,10 @@ function instanceStateOf(
       label: `${path}.${p.path}`,
     });
     held.set(p, own);
-    const begun = ctx.interpreter.parameters.get(p.path);
-    if (!begun) throw new errors.Quiet(); // its size is an error of its own
+    if (!ctx.interpreter.parameters.has(p.path)) throw new errors.Quiet(); // its size is an error of its own
     ctx.interpreter.states.set(own.path, {
       source: own,
-      initial: ofParameter(v.values?.get(p) ?? begun.initial, s.value.span),
+      initial: ofParameter(v.values?.get(p) ?? p, s.value.span),
       span: s.span,
       kind: "state",
     });

@@ -52,6 +52,7 @@ function trainProgram(
   const updates = [...kept].map(([target, value]) => ({ target, value }));
   const stepProgram = program(`${name}.step`, step.outputs, updates);
   const init = initProgram(block, stepProgram);
+  const begin = beginProgram(block, init);
   const evaluation = attempt(() => evaluationOf(block));
   const groups = step.groups.map((g) => ({
     ...g,
@@ -84,6 +85,7 @@ function trainProgram(
     counter: block.counter,
     scalars: [{ name: "seed", source: self.seed }, ...[...block.host].map(([path, s]) => ({ name: path, source: s }))],
     init,
+    ...(begin ? { begin } : {}),
     step: stepProgram,
     objectives: step.objectives,
     groups,
@@ -153,7 +155,7 @@ function initProgram({ self, name, owner }: TrainBlock, step: GraphProgram): Gra
     ...step.updates.map((u) => u.target),
     ...step.outputs.map((o) => o.node),
   ]))
-    if (n.kind === "source" && (n.role === "parameter" || n.role === "state")) reached.add(n);
+    if (n.kind === "source" && isHeld(n)) reached.add(n);
   for (const p of parametersSoFar(owner)) reached.add(p);
   const all = [...self.parameters.values(), ...self.states.values()].filter((x) => reached.has(x.source));
   const initial = initialValues(self);
@@ -163,6 +165,18 @@ function initProgram({ self, name, owner }: TrainBlock, step: GraphProgram): Gra
     all.map((x) => ({ target: x.source, value: initial(x) })),
   );
 }
+/** The block's own states whose first values come from parameters, or from states of others: these are what they are by then, loaded or trained before. */
+function beginProgram({ self, name }: TrainBlock, init: GraphProgram): GraphProgram | undefined {
+  const own = [...self.states.values()].filter((x) => x.source.path.startsWith(`${name}.`));
+  const isOwn = new Set(own.map((x) => x.source));
+  const first = initialValues(self, own);
+  const updates = init.updates
+    .filter((u) => isOwn.has(u.target))
+    .map(({ target }) => ({ target, value: first(self.states.get(target.path)!) }))
+    .filter(({ value }) => topological([value]).some((x) => x.kind === "source" && isHeld(x)));
+  return updates.length ? program(`${name}.begin`, [], updates) : undefined;
+}
+const isHeld = (x: Source): boolean => x.role === "parameter" || x.role === "state";
 /** Updates whose target something reads: outputs, or other live updates, or parameters and layer state (which a checkpoint keeps). */
 function liveUpdates(
   current: ReadonlyMap<Source, Node>,
