@@ -289,7 +289,7 @@ function checkTensor(node: Node, type: ast.TensorType, dtype: DType, of: Checked
             hint: `write ${param!.name.text}: ${dtype}[B, ${dimsText(type)}]: rows come first`,
             fixes: [writing(type.span, `${dtype}[B, ${dimsText(type)}]`)],
           }
-        : {}),
+        : eachHint(shape.length - fixed, of)),
     });
   const wanted = statedShape(type, bound, ctx);
   const axis = wanted.length === shape.length ? wanted.findIndex((n, d) => n !== shape[d]) : -1;
@@ -325,6 +325,14 @@ function classesHint({ dtype, range }: Node, { what, param }: Checked): string {
   if (dtype !== "i32" || range?.low !== 0 || range.high === Infinity || !param?.span.file.library) return "";
   const [first] = lossesOfClasses(what.slice(0, what.indexOf("'")));
   return first ? `, or give class numbers to ${first}` : "";
+}
+/** A function of the library given several of what it takes, stacked along `more` axes in front. */
+function eachHint(more: number, { what, span, param, bound }: Checked): { readonly hint?: string } {
+  const [name] = /^[a-z]\w*(?='s )/.exec(what) ?? [];
+  if (!name || !param?.span.file.library || more < 1 || more > 2) return {};
+  const indices = ["b", "c"].slice(0, more).join(", ");
+  const others = /,(?![^[]*\])/.test(bound.signature?.() ?? "") ? ", ..." : "";
+  return { hint: `for each of them: \`for ${indices}: ${name}(${errors.short(span, "x")}[${indices}]${others})\`` };
 }
 const dimsText = ({ dims = [] }: ast.TensorType): string =>
   dims.map((d) => d.span.file.text.slice(d.span.start, d.span.end)).join(", ");
