@@ -39,7 +39,7 @@ layer BatchNorm(momentum: f32 in 0..1 = 0.1, eps: f32 in 0..1 = 1e-5, affine: bo
   param b: f32[C] ~ biases
   state mu: f32[C] = 0
   state var: f32[C] = 1
-  let n = size(x) // C
+  let n = size(x, axis: 0..-1)
   let first = if training or not track then stop(reshape[n, C](x)[0]) else mu
   let near = x - first
   let offset = if training or not track then mean(near, axis: 0..-1) else 0
@@ -61,7 +61,7 @@ layer GroupNorm(groups: int, eps: f32 in 0..1 = 1e-5, affine: bool = true, weigh
                (x: f32[B, ...S, C]) -> f32[B, ...S, C] {
   param g: f32[C] ~ weights
   param b: f32[C] ~ biases
-  let rows = reshape[B, size(x) // B // C, groups, C / groups](x)
+  let rows = reshape[B, size(x, axis: 1..-1), groups, C / groups](x)
   let near = rows - stop(rows[:, 0..1, :, 0..1])
   let d = near - mean(near, axis: [1, 3], keep: true)
   let y = reshape[B, ...S, C](d / sqrt(mean(d^2, axis: [1, 3], keep: true) + eps))
@@ -74,7 +74,7 @@ layer InstanceNorm(momentum: f32 in 0..1 = 0.1, eps: f32 in 0..1 = 1e-5, affine:
                   (x: f32[B, ...S, C]) -> f32[B, ...S, C] {
   param g: f32[C] ~ weights
   param b: f32[C] ~ biases
-  let n = size(x) // B // C
+  let n = size(x, axis: 1..-1)
   let rows = reshape[B, n, C](x)
   let near = rows - stop(rows[:, 0..1])
   let offset = mean(near, axis: 1, keep: true)

@@ -25,7 +25,7 @@ fn deviations(x: f32[...S], axis = 0..rank(x)) -> f32[...S] {
 }
 ## Variance over `axis` (default: all axes). correction 1 is unbiased, 0 divides by n; 0 where the correction leaves nothing to divide by. Also called variance.
 fn var(x: f32[...S], axis = 0..rank(x), correction: int = 1, keep: bool = false) {
-  let n = size(x) // size(mean(x, axis: axis, keep: true))
+  let n = size(x, axis: axis)
   return sum(deviations(x, axis: axis)^2, axis: axis, keep: keep) / max(n - correction, 1)
 }
 ## Standard deviation over `axis` (default: all axes). correction 1 is unbiased, 0 divides by n. The gradient at equal values is 0. Also called stddev and standard_deviation.
@@ -55,7 +55,7 @@ fn pairwise_distance(a: f32[...S, D], b: f32[...S, D], eps: f32 in 0..inf = 1e-6
 fn pairwise_sqdist(a: f32[N, D], b: f32[M, D]) -> f32[N, M] = for n, m: sum over d: (a[n, d] - b[m, d])^2
 
 ## All axes but the first become one. Changes the shape only. Also called Flatten.
-fn flatten(x: f32[B, ...S]) = reshape[B, size(x) // B](x)
+fn flatten(x: f32[B, ...S]) = reshape[B, size(x, axis: 1..rank(x))](x)
 ## Outer product. Also called ger.
 fn outer(a: f32[N], b: f32[M]) -> f32[N, M] = for n, m: a[n] * b[m]
 ## The last element of axis 1: the final state of a sequence.

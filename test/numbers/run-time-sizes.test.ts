@@ -1,6 +1,6 @@
 // `reshape` over run-time sizes whose constant factors lie elsewhere before and after: `[B, N, 3]` and `[B, 3 * N]` have equally many elements.
 import { describe, expect, test } from "vitest";
-import { errorsOf, expectValues, type Rows } from "./values.ts";
+import { errorsOf, expectValues, type Rows, valuesOf } from "./values.ts";
 
 const numbers = (n: number): number[] => Array.from({ length: n }, (_, i) => ((i * 7) % 11) - 4);
 const rows = (data: readonly number[], ...shape: readonly number[]): Rows =>
@@ -73,3 +73,37 @@ test.each([
 ])("%s has another number of elements", (formula) =>
   expect(errorsOf(`export fn f(x: f32[B, N, 3]) = ${formula}\n`)).toEqual(["DLM2003"]),
 );
+describe("over some of several run-time axes", () => {
+  const mean = (v: readonly number[]): number => v.reduce((s, x) => s + x, 0) / v.length;
+  const variance = (v: readonly number[], less = 1): number =>
+    v.reduce((s, x) => s + (x - mean(v)) ** 2, 0) / (v.length - less);
+  const triples = Array.from({ length: b * n }, (_, p) => flat.slice(3 * p, 3 * p + 3));
+  const row = (i: number): number[] => flat.slice(i * 3 * n, (i + 1) * 3 * n);
+  const column = (i: number, k: number): number[] => Array.from({ length: n }, (_, j) => at(i, j, k));
+  const of = (formula: string): string =>
+    `model whole(x: f32[B, N, 3]) = x |> GroupNorm(1)\nmodel each(x: f32[B, N, 3]) = x |> InstanceNorm()\nexport fn f(x: f32[B, N, 3]) = ${formula}\n`;
+  test.each<[string, number[]]>([
+    ["size(x, axis: [1, 2]) + 10 * size(x, axis: 0..1) + 100 * size(x, axis: [])", [12 + 20 + 100]],
+    ["var(x, axis: -1)", triples.map((v) => variance(v))],
+    ["std(x, axis: [1, 2])", [0, 1].map((i) => Math.sqrt(variance(row(i))))],
+    ["var(x, axis: 1, correction: 0)", [0, 1].flatMap((i) => [0, 1, 2].map((k) => variance(column(i, k), 0)))],
+    ["flatten(x)", flat],
+    [
+      "whole(x)",
+      flat.map((v, p) => (v - mean(row(Math.floor(p / 12)))) / Math.sqrt(variance(row(Math.floor(p / 12)), 0) + 1e-5)),
+    ],
+    [
+      "each(x)",
+      flat.map((v, p) => {
+        const own = column(Math.floor(p / 12), p % 3);
+        return (v - mean(own)) / Math.sqrt(variance(own, 0) + 1e-5);
+      }),
+    ],
+  ])("%s", async (formula, expected) => {
+    const { evaluator, device } = await valuesOf(of(formula), input, "f");
+    for (const found of [evaluator, device]) {
+      expect(found[0]).toHaveLength(expected.length);
+      found[0]!.forEach((v, p) => expect(v).toBeCloseTo(expected[p]!, 4));
+    }
+  });
+});

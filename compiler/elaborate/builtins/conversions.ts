@@ -22,7 +22,7 @@ import {
   scalar,
   tensor,
 } from "../values.ts";
-import { axisNumber, type Builtin, type Builtins, type Call } from "./call.ts";
+import { axisList, type Builtin, type Builtins, type Call } from "./call.ts";
 
 const convert = (summary: string): Builtin => ({
   summary,
@@ -66,14 +66,15 @@ export const conversions: Builtins = {
     },
   },
   size: {
-    summary: "`size(x, axis: 0)`: the extent of an axis, or the number of elements",
+    summary:
+      "`size(x, axis: 0)`: the extent of an axis, the product of those of a list of axes, or the number of elements",
     takes: [1, 2, ["axis"]],
     apply: ({ at, node, option, span }) => {
       const v = at(0).value;
       if (v.kind === "scalar" || isPlain(v)) return number(1);
       const { shape } = node(0);
       const axis = option("axis", 1);
-      return axis ? int(extentInteger(shape[axisNumber(axis, shape.length, span)]!)) : sizeOf(shape, span);
+      return sizeOf(axis ? axisList(axis, shape.length, span).map((d) => shape[d]!) : shape, span);
     },
   },
   rank: {
