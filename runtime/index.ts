@@ -49,7 +49,7 @@ export async function load(given: PlanData, options: LoadOptions, tuner?: Tuner)
   checkDevice(plan, device);
   const machine = new Machine(plan, device, options);
   try {
-    for (const t of plan.trains) [t.init, t.step].forEach((p) => machine.warm(p)); // while the data are read
+    for (const t of plan.trains) for (const p of [t.init, t.begin, t.step]) if (p) machine.warm(p); // while the data are read
     const read = await readData(plan, {
       read: options.read,
       list: options.list,

@@ -17,6 +17,6 @@ export function keepPublicDeclarations(folder) {
     const file = join(folder, name);
     if (name.endsWith(".d.ts") && !reached.has(file)) rmSync(file);
     else if (reached.get(file) > 1)
-      writeFileSync(file, readFileSync(file, "utf8").replace(/^ *\/\*\*[^]*?\*\/\n/gm, ""));
+      writeFileSync(file, readFileSync(file, "utf8").replace(/^ *\/\*\*(?:(?!\*\/)[^])*\*\/\n/gm, ""));
   }
 }

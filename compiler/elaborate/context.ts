@@ -114,6 +114,10 @@ export class Scope {
   own(name: string): Value | undefined {
     return this.values.get(name)?.value;
   }
+  isWithin(outer: Scope): boolean {
+    for (let at: Scope | undefined = this; at; at = at.parent) if (at === outer) return true;
+    return false;
+  }
   find(name: string): Value | undefined {
     for (let at: Scope | undefined = this; at; at = at.parent) {
       const found = at.values.get(name);
@@ -169,6 +173,8 @@ export interface Context {
   readonly generic?: Generic; // a declaration is checked on its own dims: parameters and states may have any shape, and are not kept
   readonly holds?: readonly Scalar[]; // conditions of the `where`s whose branch this is
   readonly trial?: boolean; // the ranges of a loop's carries are being found: indices are not checked
+  /** What stands before brackets is computed for the ranges of its indices: what has been meanwhile, where the same text is read in the same scope. */
+  readonly sizing?: Map<ast.Expr, { readonly scope: Scope; readonly value: Value }>;
 }
 /** A state of the rows of a batch, in an evaluation. */
 export interface CarriedState {

@@ -20,7 +20,7 @@ import { type Keeper, type Knowledge, newKeeper } from "./knowledge.ts";
 import { resolveNames } from "./names.ts";
 import type { Dataset, ElaborateOptions, ExportProgram, Held, Program, TrainProgram } from "./program.ts";
 import { initialValues } from "./programs.ts";
-import { elaborateTrain } from "./train/train.ts";
+import { begun, elaborateTrain } from "./train/train.ts";
 import { finished, type Steps } from "./steps.ts";
 import { applyAlone, checkingUnapplied } from "./unused.ts";
 import { once, tensor } from "./values.ts";
@@ -75,7 +75,7 @@ export function* elaborating(input: ElaborateInput, options: ElaborateOptions = 
       const trained = options.views === true && trains.some((t) => t.dataset === d.public.name);
       return publicData(d, datasets, self, attempt, trained);
     }),
-    trains,
+    trains: trains.map((t) => begun(self, t)),
     exports,
     seed: self.seed,
   };

@@ -61,8 +61,9 @@ const titledPrograms = (plan: Plan): (readonly [title: string, PlanProgram])[] =
   ...plan.datasets.flatMap(({ check }) =>
     check ? [[`${check.program.name}, ${check.chunk} rows at a time`, check.program] as const] : [],
   ),
-  ...plan.trains.flatMap(({ init, step, window, evaluate }) => [
+  ...plan.trains.flatMap(({ init, begin, step, window, evaluate }) => [
     [init.name, init] as const,
+    ...(begin ? [[begin.name, begin] as const] : []),
     [`${step.name}, up to ${window} steps a submit`, step] as const,
     ...(evaluate
       ? ([

@@ -14,7 +14,7 @@ export interface Unit {
   readonly graph: GraphProgram; // as the last phase left it
   readonly train?: TrainProgram; // of a step
 }
-/** "rows" and "finish" are the halves of an evaluation, "late init" sets what no train block sets, "check" looks at declared ranges of fields, "view" gives the fields of rows. */
+/** "begin" runs before the first step, "rows" and "finish" are the halves of an evaluation, "late init" sets what no train block sets, "check" looks at declared ranges of fields, "view" gives the fields of rows. */
 export type UnitKind = "init" | "begin" | "step" | "rows" | "finish" | "export" | "late init" | "check" | "view";
 
 export function unitsOf(program: Program): readonly Unit[] {

@@ -60,7 +60,7 @@ fn sort(x: f32[...S], axis: int = -1, descending: bool = false) -> f32[...S] {
 fn sort_descending(x: f32[...S], axis: int = -1) -> f32[...S] = sort(x, axis, descending: true)
 ## The places of the elements of `axis` in descending order.
 fn order_descending(x: f32[...S], axis: int = -1) = argsort(x, axis, descending: true)
-## The k largest elements of `axis`, in descending order; an axis of known size must have as many. Also called topk.
+## The k largest elements of `axis`, in descending order; an axis of known size must have as many, of a shorter one the least is repeated. Also called topk.
 fn top_k(x: f32[...S], k: int in 0..inf, axis: int = -1) {
   let y = move_axis(x, axis, -1)
   return move_axis(take_last(y, largest_places(y, k)), -1, axis)

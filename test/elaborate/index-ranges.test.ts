@@ -33,3 +33,23 @@ test("what an index is part of tells nothing of its range", () => {
   const { diagnostics } = analyse("export fn f(x: f32[3]) -> f32 = sum over k: sum(for i: x[i] * k)");
   expect(diagnostics.map((d) => d.code)).toContain("DLM2007");
 });
+test("what is computed for ranges alone is done once, however deep the brackets are in one another", () => {
+  const deep = Array.from(
+    { length: 16 },
+    (_, k) => `fn f${k + 1}(x: f32[3]) -> f32[3] = x * (sum over i: f${k}(x)[i])\n`,
+  ).join("");
+  const { diagnostics } = analyse(`fn f0(x: f32[3]) -> f32[3] = x\n${deep}export fn f(x: f32[3]) -> f32[3] = f16(x)`);
+  expect(diagnostics).toEqual([]);
+});
+test("it is not told to whoever asks what was called", () => {
+  const called = (binders: string): unknown => {
+    const text = `fn g(x: f32[3, 4]) -> f32[3, 4] {
+  let y = exp(2 * x)
+  return y
+}
+export fn f(x: f32[3, 4]) -> f32[3, 4] = for ${binders}: g(x)[b, k]`;
+    const { knowledge } = analyse(text, { name: "test.dlm", keep: true });
+    return knowledge?.calls.map((c) => c.origin.callee);
+  };
+  expect(called("b, k")).toEqual(called("b in 0..3, k in 0..4"));
+});

@@ -50,6 +50,37 @@ describe.each(classes)("for %s devices", (target) => {
   });
 });
 
+describe("that the block itself does not read", () => {
+  const trained = (text: string, last: string): Promise<Metrics> =>
+    withModel(made(points + first + text), async (model) => {
+      await model.train("first");
+      await model.train("second");
+      return last === "" ? {} : (await model.train(last)).metrics;
+    });
+  test("another block does", async () => {
+    const text = `${second("  state old = net")}
+train third on d(batch: 16) {
+  metric far = sum((net - second.old)^2)
+  minimize mse(net(x), y) by sgd(lr: 0.0)
+  steps: 1
+}`;
+    expect((await trained(text, "third"))["far"]).toBeLessThan(1e-9);
+  });
+  test("an export does", async () => {
+    const text = `${second("  state old = net")}
+export fn before(x: f32[B, 3]) -> f32[B, 2] = second.old(x)
+export fn now(x: f32[B, 3]) -> f32[B, 2] = net(x)`;
+    await withModel(made(points + first + text), async (model) => {
+      await model.train("first");
+      await model.train("second");
+      const x = { x: [[0.5, -1, 2]] };
+      const [old] = Object.values(await model.run("before", x));
+      const [now] = Object.values(await model.run("now", x));
+      now!.data.forEach((v, i) => expect(old!.data[i]).toBeCloseTo(Number(v), 5));
+    });
+  });
+});
+
 describe("loaded weights", () => {
   const text = `${points}${second("  state smooth = net\n  next smooth = 0.9 * smooth + 0.1 * net\n  metric far = sum((net - smooth)^2)\n  metric size = sum(net^2)", "sgd(lr: 0.0) >> lookahead(k: 1, alpha: 0.5)")}`;
   const trained = (): Promise<{ readonly bytes: Uint8Array; readonly size: number }> =>

@@ -42,7 +42,8 @@ import { integerText } from "./faults.ts";
 import { bracketShape, elementOf } from "./types.ts";
 
 export function indexExpression(e: Extract<ast.Expr, { kind: "index" }>, scope: Scope, ctx: Context): Value {
-  const v = evaluate(e.operand, scope, ctx);
+  const sized = ctx.sizing?.get(e.operand);
+  const v = sized && scope.isWithin(sized.scope) ? sized.value : evaluate(e.operand, scope, ctx);
   if (v.kind === "builtin" || v.kind === "distribution") {
     if (v.kind === "distribution") return tensor(drawBracketed(v, e, scope, ctx));
     const element = elementOf(v, e.span, ctx);

@@ -217,12 +217,22 @@ function extentsByUse(
 type Brackets = Extract<ast.Expr, { kind: "index" }>;
 const isName = (x: ast.Part): x is Extract<ast.Expr, { kind: "name" }> => ast.isExpression(x) && x.kind === "name";
 const isOpen = (b: ast.Binder, name: string): boolean => b.kind === "binder" && !b.range && b.name.text === name;
-/** A tensor for its extents: nothing else of what is computed is kept. */
+/** A tensor for its extents: nothing else of what is computed is kept, or told. */
 function onTrial(e: ast.Expr, scope: Scope, ctx: Context): Node | undefined {
-  const { draws, current } = ctx;
-  const own = { ...ctx, element: false, writes: false, trial: true, draws: { ...draws }, current: new Map(current) };
-  const v = evaluate(e, scope, own);
-  return v.kind === "tensor" ? v.node : undefined;
+  const { draws, current, interpreter } = ctx;
+  const own: Context = {
+    ...ctx,
+    element: false,
+    writes: false,
+    trial: true,
+    sizing: new Map(),
+    draws: { ...draws },
+    current: new Map(current),
+    interpreter: { ...interpreter, log: undefined, work: { ...interpreter.work } },
+  };
+  const value = evaluate(e, scope, own);
+  ctx.sizing?.set(e, { scope, value }); // else each level of nested operands would be computed twice as often as the one around it
+  return value.kind === "tensor" ? value.node : undefined;
 }
 /** What the indices that stand alone in these brackets run over. */
 function extentsOfBrackets(

@@ -52,7 +52,6 @@ function trainProgram(
   const updates = [...kept].map(([target, value]) => ({ target, value }));
   const stepProgram = program(`${name}.step`, step.outputs, updates);
   const init = initProgram(block, stepProgram);
-  const begin = beginProgram(block, init);
   const evaluation = attempt(() => evaluationOf(block));
   const groups = step.groups.map((g) => ({
     ...g,
@@ -85,7 +84,6 @@ function trainProgram(
     counter: block.counter,
     scalars: [{ name: "seed", source: self.seed }, ...[...block.host].map(([path, s]) => ({ name: path, source: s }))],
     init,
-    ...(begin ? { begin } : {}),
     step: stepProgram,
     objectives: step.objectives,
     groups,
@@ -165,16 +163,17 @@ function initProgram({ self, name, owner }: TrainBlock, step: GraphProgram): Gra
     all.map((x) => ({ target: x.source, value: initial(x) })),
   );
 }
-/** The block's own states whose first values come from parameters, or from states of others: these are what they are by then, loaded or trained before. */
-function beginProgram({ self, name }: TrainBlock, init: GraphProgram): GraphProgram | undefined {
-  const own = [...self.states.values()].filter((x) => x.source.path.startsWith(`${name}.`));
-  const isOwn = new Set(own.map((x) => x.source));
+/**
+ * The same with what its own states begin as where that comes from parameters, or from states of others: these are what they are when it takes its first
+ * step, loaded or trained before. All of its states are made by now: an export or another block may be the only one to read one.
+ */
+export function begun(self: Interpreter, t: TrainProgram): TrainProgram {
+  const own = [...self.states.values()].filter((x) => x.source.path.startsWith(`${t.name}.`));
   const first = initialValues(self, own);
-  const updates = init.updates
-    .filter((u) => isOwn.has(u.target))
-    .map(({ target }) => ({ target, value: first(self.states.get(target.path)!) }))
+  const updates = own
+    .map((x) => ({ target: x.source, value: first(x) }))
     .filter(({ value }) => topological([value]).some((x) => x.kind === "source" && isHeld(x)));
-  return updates.length ? program(`${name}.begin`, [], updates) : undefined;
+  return updates.length ? { ...t, begin: program(`${t.name}.begin`, [], updates) } : t;
 }
 const isHeld = (x: Source): boolean => x.role === "parameter" || x.role === "state";
 /** Updates whose target something reads: outputs, or other live updates, or parameters and layer state (which a checkpoint keeps). */
