@@ -130,6 +130,9 @@ export function explainStuck(stuck: Stuck): Diagnostic {
     return errors.unclosedBefore(tokenSpan(file, open), closing!, span, found);
   return errors.unexpected(span, found, expected, inside, ...advice(stuck, inside));
 }
+const unchanging = "values do not change; bind a new name with `let`, or write a state with `next`";
+/** Does a bracket behind this text index something? */
+const isIndexed = (before: string): boolean => /[\w)\]]$/.test(before) && !/\b(?:f32|i32|bool|int)$/.test(before);
 /** `x += 1`, `x *= 2`: an operator and `=` without a space. */
 const isAssignment = ({ token, previous }: Stuck): boolean =>
   kindOf(token) === "=" && /^[-+*/]$/.test(previous?.image ?? "") && endOf(previous!) === token.startOffset;
@@ -186,16 +189,17 @@ function hintFor(stuck: Stuck, expression: boolean): string | Advice | undefined
   if (kindOf(token) === "~" && next?.tokenType.name === "=") return ["unequal is written `!=`", writing(further, "!=")];
   if (pair === "===" || pair === "!==") return ["write `==` or `!=`", writing(both, pair.slice(0, 2))];
   if (isAssignment(stuck)) return "values do not change; bind a new name with `let`, or write a state with `next`";
-  if (pair === "->=" || pair === "=>" || previous?.image === "lambda")
+  if (pair === "->=" || pair === "=>" || (previous?.image === "lambda" && token.tokenType.name === "name"))
     return "a function without a name is written |x| x + 1";
   if (kindOf(token) === "return" && previous?.image === "=")
     return ["behind `=` stands an expression: leave `return` out", leavingOut(own)];
-  if (open && kindOf(open) === "[" && (kindOf(token) === ":" || previous?.image === ":")) {
+  const isIndex = open && kindOf(open) === "[" && isIndexed(file.text.slice(lineStart, open.startOffset));
+  if (isIndex && (kindOf(token) === ":" || previous?.image === ":")) {
     const slice = "a slice is written x[0..3], with a step `for i in 0..3: x[2 * i]`";
     const isWhole = kindOf(token) === ":" && [previous, next].every((t) => /^\w+$/.test(t?.image ?? ""));
-    return isWhole ? [slice, writing(own, "..")] : slice;
+    return isWhole && /^\s*\]/.test(file.text.slice(endOf(next!))) ? [slice, writing(own, "..")] : slice;
   }
-  if (kindOf(token) === "for" && open && kindOf(open) === "(")
+  if (kindOf(token) === "for" && open && (kindOf(open) === "(" || kindOf(open) === "["))
     return "indices stand in front: write `sum over i in 0..3: x[i]`, or `for i in 0..3: x[i]` for a tensor";
   if (
     (kindOf(token) === "if" && sameLine) ||
@@ -250,6 +254,7 @@ function hintFor(stuck: Stuck, expression: boolean): string | Advice | undefined
     const colon = { file, start: endOf(previous), end: kindOf(token) === "=" ? own.end : endOf(previous) };
     return [`a setting is written \`${previous.image}: value\``, writing(colon, ":")];
   }
+  if (rule === "block" && next && /^[-+*/]$/.test(next.image) && file.text[endOf(next)] === "=") return unchanging;
   const atEnd =
     rule === "block" && ["name", "number", "(", "["].includes(kindOf(token)) && next?.tokenType.name !== "=";
   if (atEnd && (kindOf(token) !== "name" || !next || next.tokenType.name !== "name"))

@@ -8,3 +8,4 @@ export fn f(x: f32[6]) -> f32[1, 6] = x[None]
 export fn g(x: f32[6]) -> i32 = shape(x)
 export fn h(x: f32[6]) -> f32[6] = x + constructor
 model i(x: f32[B, 6]) -> f32[B, 2] = x |> Linear(2) |> self
+export fn j(x: f32[6]) -> f32[6] = softmax(x, axis: None)

@@ -66,10 +66,12 @@ export function applyBuiltin(name: string, args: readonly Argument[], span: Span
 }
 /** A name of shaped.ts, called with its shape among the arguments. */
 function inBrackets(name: string, args: readonly Argument[], span: Span): Fault {
-  const spans = args.map((a) => a.span);
-  return shaped.get(name)?.gives.kind === "tensor"
-    ? shapeByPlace(span, name, spans[0] ?? "x", spans.slice(1))
-    : shapeByPlace(span, name, undefined, spans);
+  const isTensor = shaped.get(name)?.gives.kind === "tensor";
+  const of = isTensor
+    ? (args.find((a) => a.value.kind === "tensor") ?? args.find((a) => a.name === undefined))
+    : undefined;
+  const sizes = args.filter((a) => a !== of).map((a) => a.span);
+  return shapeByPlace(span, name, of?.span ?? (isTensor ? "x" : undefined), sizes);
 }
 /** A function of the scalar table, applied to every element. */
 const ofElements: Omit<Builtin, "summary"> = { takes: [0, Infinity, []], apply: applyScalarFunction };

@@ -1,7 +1,7 @@
 // Arguments, axes, indices and patterns that a function cannot do with.
 import type { Fix, Span } from "../../../grammar/diagnostic.ts";
 import { inserting, writing } from "../../../grammar/fixes.ts";
-import { code, error, Fault, short } from "./fault.ts";
+import { code, error, Fault, short, unwrapped } from "./fault.ts";
 
 const wrong = (
   span: Span,
@@ -44,18 +44,22 @@ export const gradArguments = (span: Span): Fault =>
 /** Sizes as they stand in brackets: of `2, 3`, `[2, 3]` and `shape: (2, 3)` the same; -1 is no size. */
 export const sizesText = (written: readonly string[]): string =>
   written
-    .map((size) => size.replace(/^(?:shape|size)\s*:\s*/, ""))
-    .flatMap((size) => (/^[[(](.*?),?\s*[\])]$/.exec(size)?.[1] ?? size).split(/\s*,\s*/))
-    .map((size) => (size === "-1" ? "n" : size))
-    .join(", ") || "2, 3";
+    .map((size) => unwrapped(size.replace(/^(?:shape|size)\s*:\s*/, "")))
+    .map((size) =>
+      size
+        .replace(/(?<=^|,)\s*-1\s*(?=,|$)/g, " n")
+        .replace(/\s*,\s*/g, ", ")
+        .trim(),
+    )
+    .join(", ");
 /** `name(x, 2, 3)` of a function that takes its shape in brackets. `of`: the tensor, where it takes one; `sizes`: what was written for the shape. */
 export const shapeByPlace = (span: Span, name: string, of: Span | undefined | "x", sizes: readonly Span[]): Fault => {
   const inside = sizesText(sizes.map(code));
   const whole = (text: (span: Span) => string): string =>
-    `${name}[${inside}]${of === undefined ? "" : `(${of === "x" ? of : text(of)})`}`;
+    `${name}[${inside || "2, 3"}]${of === undefined ? "" : `(${of === "x" ? of : text(of)})`}`;
   return wrong(span, name, "takes its shape in brackets", {
-    hint: `write ${whole((x) => short(x, "x"))}`,
-    fixes: sizes.length && of !== "x" && !inside.split(", ").includes("n") ? [writing(span, whole(code))] : [],
+    hint: `write ${inside ? "" : "it as in "}${whole((x) => short(x, "x"))}`,
+    fixes: inside && of !== "x" && !inside.split(", ").includes("n") ? [writing(span, whole(code))] : [],
   });
 };
 export const settingAsFunction = (span: Span, name: string): Fault =>

@@ -75,6 +75,17 @@ export interface More {
 export const typeText = (dtype: DType, shape: Shape): string => dtype + (shape.length ? shapeText(shape) : "");
 
 export const code = (span: Span): string => span.file.text.slice(span.start, span.end);
+/** Where the bracket that begins a text closes: behind it. Undefined where it does not. */
+export function closing(text: string): number | undefined {
+  let depth = 0;
+  for (const [i, c] of [...text].entries())
+    if ("([{".includes(c)) depth++;
+    else if (")]}".includes(c) && --depth === 0) return i + 1;
+  return undefined;
+}
+/** A text without brackets around the whole of it. */
+export const unwrapped = (text: string): string =>
+  /^[[(]/.test(text) && closing(text) === text.length ? text.slice(1, -1).trim().replace(/,$/, "") : text;
 /** The source text where it is short enough to be repeated in a hint. */
 export const short = (span: Span, otherwise: string): string =>
   span.end - span.start <= 24 && !code(span).includes("\n") ? code(span) : otherwise;

@@ -3,7 +3,7 @@ import type { Fix, Span } from "../../../grammar/diagnostic.ts";
 import { inserting, wrapping, writing } from "../../../grammar/fixes.ts";
 import type { DType, Extent } from "../../graph/types.ts";
 import { commonChoices } from "../../std/facts.ts";
-import { error, type Fault, short } from "./fault.ts";
+import { closing, code, error, type Fault, short, unwrapped } from "./fault.ts";
 import { sizesText } from "./arguments.ts";
 import { calledHere } from "./names.ts";
 
@@ -131,7 +131,7 @@ export const negativeSize = (span: Span, got: number): Fault =>
     span,
     "a size of 0 or more",
     String(got),
-    got === -1 ? "every size is written: a number, a dim, or a quotient as size(x) // 3" : undefined,
+    code(span) === "-1" ? "every size is written: a number, a dim, or a quotient as size(x) // 3" : undefined,
   );
 export const knownTooLate = (span: Span, what: string): Fault =>
   wrong(span, `${what} known at compile time`, "a value of the run");
@@ -148,10 +148,12 @@ export const wrongType = (
   { shaped, takes }: { readonly shaped?: boolean; readonly takes?: readonly string[] | undefined } = {},
 ): Fault => {
   const [shape] = /\[.*\]/.exec(want) ?? [];
-  if (shaped && shape !== undefined)
-    return wrong(span, want, got, `write ${short(span, "d")}${shape}`, true, false, [
-      inserting(span.file, span.end, shape),
-    ]);
+  if (shaped && shape !== undefined) {
+    // other sizes are those of a signature, and brackets bind closer than operators
+    const isWhole = /^\[[\d, ]+\]$/.test(shape) && /^\w+(\([^()]*\))?$/.test(code(span));
+    const hint = isWhole ? `write ${short(span, "d")}${shape}` : "sizes in brackets make it a tensor: zeros[2, 3]";
+    return wrong(span, want, got, hint, true, false, isWhole ? [inserting(span.file, span.end, shape)] : []);
+  }
   const isCounted = want === "f32" && (got === "i32" || got === "bool");
   const call = takes && `write ${short(span, "f")}(${takes.join(", ")})`;
   return wrong(span, want, got, isCounted ? "write f32(x)" : call, true);
@@ -238,28 +240,49 @@ export const notFunction = (
         ? [writing(span, there.string)]
         : [],
   );
-/** `x.member` of a value without members. `tensor`: it is a tensor or a number; `shaped`: the member is a function that takes its shape in brackets. */
+/** `x.member` of a value without members. `tensor`: it is a tensor or a number; `applied`: how a function of a name is applied, undefined where there is none. */
 export const noMembers = (
   span: Span,
   got: string,
   member: string,
-  { tensor, shaped }: { readonly tensor: boolean; readonly shaped: boolean },
+  {
+    tensor,
+    applied,
+  }: { readonly tensor: boolean; readonly applied: (name: string) => "in brackets" | "plain" | undefined },
 ): Fault => {
   const { file, end } = span;
-  const x = file.text.slice(span.start, end).replace(/^\((.*)\)$/s, "$1");
-  const [points, args] = new RegExp(`^\\s*\\.\\s*${member}(?:\\(([^()]*)\\))?`).exec(file.text.slice(end)) ?? [""];
-  const f = member === "T" ? "transpose" : calledHere(member);
-  const applied = shaped ? `${f}[${sizesText(args ? [args] : [])}](${x})` : `${f}(${x}${args ? `, ${args}` : ""})`;
-  const hint =
-    member === "shape"
-      ? "write size(x, axis: n) for the extent of an axis"
-      : member === "T" || shaped
-        ? `write ${x.length <= 24 ? applied : applied.replace(x, "x")}`
-        : `functions are applied from outside: ${f}(x), or x |> ${f}`;
-  const isWhole = !shaped || (args && !args.includes("-")); // sizes are known
-  const fixes =
-    tensor && member !== "shape" && isWhole ? [writing({ ...span, end: end + points.length }, applied)] : [];
-  return wrong(span, wantedText("withMembers"), got, tensor ? hint : undefined, true, false, fixes);
+  const [points] = new RegExp(`^\\s*\\.\\s*${member}`).exec(file.text.slice(end)) ?? [""];
+  const behind = file.text.slice(end + points.length);
+  const length = behind.startsWith("(") ? closing(behind) : 0;
+  const args = length === undefined ? undefined : behind.slice(1, Math.max(1, length - 1)).trim();
+  const x = unwrapped(code(span));
+  const f = member === "T" ? "transpose" : applied(member) ? member : calledHere(member);
+  const how = applied(f);
+  const fault = (hint?: string, by?: string): Fault =>
+    wrong(
+      span,
+      wantedText("withMembers"),
+      got,
+      hint,
+      true,
+      false,
+      by === undefined || length === undefined ? [] : [writing({ ...span, end: end + points.length + length }, by)],
+    );
+  if (!tensor || (member !== "shape" && !how)) return fault();
+  if (member === "shape") return fault("write size(x, axis: n) for the extent of an axis");
+  if (how === "in brackets") {
+    const sizes = args && sizesText([args]);
+    if (!sizes) return fault(`write it as in ${f}[2, 3](${x.length <= 24 ? x : "x"})`);
+    const by = `${f}[${sizes}](${x})`;
+    return fault(`write ${by.length <= 48 ? by : `${f}[...](x)`}`, sizes.split(", ").includes("n") ? undefined : by);
+  }
+  const by = `${f}(${x}${args ? `, ${args}` : ""})`;
+  // what other systems take by position may mean something else here
+  const isSame = args !== undefined && args.split(",").every((a) => a === "" || /^\s*\w+\s*:/.test(a));
+  return fault(
+    member === "T" ? `write ${f}(x)` : `functions are applied from outside: ${f}(x), or x |> ${f}`,
+    isSame ? by : undefined,
+  );
 };
 export const twoDistributions = (span: Span): Fault => wrong(span, "a distribution and a number", "two distributions");
 export const operatorOnDistribution = (span: Span, operator: string): Fault =>

@@ -52,7 +52,6 @@ const otherwise: Readonly<Record<string, string>> = {
   full: "a number of a shape is written expand[2, 3](0.5)",
   zeros_like: "a plain number fits any shape: write 0",
   ones_like: "a plain number fits any shape: write 1",
-  none: "an axis is added with unsqueeze(x, axis: 0)",
   newaxis: "an axis is added with unsqueeze(x, axis: 0)",
   shape: "write size(x, axis: n) for the extent of an axis",
   self: "parameters and layers are called by their names alone",
@@ -143,8 +142,12 @@ export const unknownName = (
   const foreign = [...calledElsewhere(name, span.file), calledHere(name)];
   const same = foreign.find((n) => names.includes(n));
   const lower = name.toLowerCase();
-  const table = kind === undefined ? otherwise : kind === "setting" ? settingsOtherwise() : {};
-  const words = same === undefined && Object.hasOwn(table, lower) && table[lower];
+  const table = kind === undefined ? otherwise : place === "of a train block" ? settingsOtherwise() : {};
+  const isAxis =
+    name === "None" &&
+    /[[,]\s*$/.test(span.file.text.slice(0, span.start)) &&
+    /^\s*[\],]/.test(span.file.text.slice(span.end));
+  const words = isAxis ? otherwise["newaxis"] : same === undefined && Object.hasOwn(table, lower) && table[lower];
   const near = same ?? (modules.has(name) ? undefined : nearest(name, names));
   const hint: More = words
     ? { hint: words }

@@ -4,7 +4,7 @@ import type { Span } from "../../../grammar/diagnostic.ts";
 import { shaped } from "../builtins/shaped.ts";
 import { type Bundle, type Context, evaluate, type Instance, Scope, type Value } from "../context.ts";
 import * as errors from "../errors.ts";
-import { isBundle, kindText, tensor } from "../values.ts";
+import { isBundle, isCallable, kindText, tensor } from "../values.ts";
 import { parameterOf, parametersSoFar } from "./instances.ts";
 import { instanceValue } from "./states.ts";
 
@@ -23,8 +23,21 @@ export function member(e: Extract<ast.Expr, { kind: "member" }>, scope: Scope, c
   if (isBundle(v)) return memberOf(v, e.name.text, e.name.span, ctx);
   throw errors.noMembers(e.operand.span, kindText(v), e.name.text, {
     tensor: v.kind === "tensor" || v.kind === "scalar",
-    shaped: shaped.get(errors.calledHere(e.name.text))?.gives.kind === "tensor",
+    applied: (text) => howApplied({ kind: "name", text, span: e.name.span }, scope, ctx),
   });
+}
+function howApplied(
+  e: ast.Expr & { readonly kind: "name" },
+  scope: Scope,
+  ctx: Context,
+): "in brackets" | "plain" | undefined {
+  if (shaped.has(e.text)) return shaped.get(e.text)!.gives.kind === "tensor" ? "in brackets" : undefined;
+  try {
+    return isCallable(evaluate(e, scope, ctx)) ? "plain" : undefined;
+  } catch (error) {
+    if (error instanceof errors.Fault) return undefined;
+    throw error;
+  }
 }
 /** A layer within, with its part of the parameters. */
 function within(v: Bundle, child: Instance): Bundle {
