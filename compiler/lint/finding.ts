@@ -7,6 +7,7 @@ import type { Facts } from "../std/facts.ts";
 export interface Linted {
   readonly program: Program;
   readonly file: ast.File;
+  readonly imported: readonly ast.File[]; // whose declarations the file sees
   /** What a name stands for at the top of the file: its own declaration, an imported one or the library's. */
   readonly declaration: (name: string) => ast.Item | undefined;
   /** What the declaration of that name, or the row of a built-in function, states about itself; nothing where there is none. */

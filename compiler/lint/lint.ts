@@ -46,6 +46,7 @@ export function* linting(program: Program, file: ast.File, imported: readonly as
   const linted: Linted = {
     program,
     file,
+    imported,
     declaration,
     facts: (name) => {
       const doc = (): string | undefined =>

@@ -1,11 +1,13 @@
 // DLM2506: functions whose slope is unbounded at 0 (sqrt, log, division) on the way to a gradient, of what depends on parameters and may be 0.
 import type * as ast from "../../grammar/ast.ts";
 import type { Span } from "../../grammar/diagnostic.ts";
+import { resolveNames } from "../elaborate/names.ts";
 import { topological } from "../graph/node.ts";
 import { operandsOf } from "../graph/scalar.ts";
 import type { Node, Scalar } from "../graph/types.ts";
 import type { ScalarFunction } from "../scalar/functions.ts";
 import { namedFunctions } from "../scalar/table.ts";
+import { libraryDeclarations } from "../std/declarations.ts";
 import type { Finding, Lint, Linted } from "./finding.ts";
 import { lowerBounds } from "./lower-bounds.ts";
 import { expressions } from "./text.ts";
@@ -15,11 +17,13 @@ export const unboundedSlopes: Lint = {
   severity: "warning",
   check: (linted) => {
     const parameters = new Set<Node>(linted.program.parameters.map((p) => p.source));
+    const varies = varying(linted);
     const found = linted.program.trains.flatMap((t) =>
       inLosses(
         t.objectives.map((o) => o.loss),
         parameters,
-        linted,
+        linted.file,
+        varies,
       ),
     );
     // the innermost place is the one to change
@@ -29,15 +33,24 @@ export const unboundedSlopes: Lint = {
 const liesWithin = (a: Span, b: Span): boolean =>
   a.start >= b.start && a.end <= b.end && (a.start > b.start || a.end < b.end);
 
-function inLosses(losses: readonly Node[], parameters: ReadonlySet<Node>, { file, declaration }: Linted): Finding[] {
+type Varies = (e: ast.Expr) => boolean;
+/** Does an expression name anything but constants and functions of numbers? A name that the text binds varies, whatever else is called so. */
+function varying({ file, imported }: Linted): Varies {
+  const bound = new Map(
+    resolveNames(file, imported, libraryDeclarations).uses.map((u) => [u.span.start, u.definition?.kind]),
+  );
+  const isConstant = (text: string, at: number): boolean => {
+    const kind = bound.get(at);
+    return kind ? kind === "const" : text === "pi" || namedFunctions.has(text);
+  };
+  return (e) => expressions(e).some((x) => x.kind === "name" && !isConstant(x.text, x.span.start));
+}
+function inLosses(losses: readonly Node[], parameters: ReadonlySet<Node>, file: ast.File, varies: Varies): Finding[] {
   const order = topological([...losses], undefined, inputsOf);
   const depends = new Set<Node>();
   for (const n of order) if (parameters.has(n) || inputsOf(n).some((x) => depends.has(x))) depends.add(n);
   const lower = lowerBounds();
   const own = expressions(file);
-  const isConstant = (name: string): boolean =>
-    name === "pi" || namedFunctions.has(name) || declaration(name)?.kind === "const";
-  const varies = (e: ast.Expr): boolean => expressions(e).some((x) => x.kind === "name" && !isConstant(x.text));
   const mayBeZero = (e: Scalar): boolean =>
     scalars(e).some((x) => x.kind === "load" && depends.has(x.tensor)) && !(lower(e) > 0);
   return order.flatMap((n): Finding[] => {
@@ -57,12 +70,7 @@ const isOwn = (span: Span, file: ast.File): boolean =>
  * Is it the user's own? The logarithm of `logsumexp` is not, and nothing could be added to its operand; one of constants, a quotient by them and a whole
  * power are not it.
  */
-function isWritten(
-  fn: ScalarFunction,
-  span: Span,
-  own: readonly ast.Expr[],
-  varies: (e: ast.Expr) => boolean,
-): boolean {
+function isWritten(fn: ScalarFunction, span: Span, own: readonly ast.Expr[], varies: Varies): boolean {
   const within = own.filter((e) => e.span.start >= span.start && e.span.end <= span.end);
   const ofConstants = new Set(
     within.flatMap((e) =>
