@@ -50,6 +50,22 @@ describe("every code", () => {
     expect(explanations[code]).toMatch(/#.*right|# wrong/);
     expect(mistakes.some((f) => f.startsWith(code))).toBe(true);
   });
+  test("of units that begin alike: its wrong line is told, its right one is not", () => {
+    const lines = [...explanations["DLM2504"]!.matchAll(/^ {4}(.*\S) +# (wrong|right)$/gm)];
+    const told = lines.map(([, line, is]) => {
+      const text = `data d { rows: 10 field x: f32[3] = normal[3] }
+model net(x: f32[B, 3]) -> f32[B, 1] = ${line}
+train fit on d(batch: 5) {
+  minimize mean((net(x) - 1)^2) by adam()
+  steps: 2
+}`;
+      return [is, analyse(text, { pedantic: true }).diagnostics.map((found) => found.code)];
+    });
+    expect(told).toEqual([
+      ["wrong", ["DLM2504"]],
+      ["right", []],
+    ]);
+  });
   test("nothing is explained that does not exist", () => {
     expect(Object.keys(explanations).filter((c) => /^DLM[124]/.test(c) && !used.has(c))).toEqual([]);
   });
