@@ -1,6 +1,9 @@
 // Ranges of indices that are written nowhere: the extents of what stands before the brackets, named or computed.
 import { expect, test } from "vitest";
+import { evaluateNodes, sizeOfShape } from "../../compiler/evaluate/evaluate.ts";
 import { analyse } from "../../compiler/front.ts";
+import { topological } from "../../compiler/graph/node.ts";
+import type { Node } from "../../compiler/graph/types.ts";
 import { programOf } from "../graph/programs.ts";
 
 const net = "model net(x: f32[B, 3]) -> f32[B, 4] = x |> Linear(4) |> Dropout(0.5)\n";
@@ -14,16 +17,28 @@ test("of what is computed: calls, operators, brackets, layers that are made ther
   }
 });
 test("draws and parameters are those of the same text with ranges", () => {
-  const shapeOf = (binders: string): unknown => {
-    const { parameters, trains } =
+  const valuesOf = (binders: string): Record<string, number[]> => {
+    const { parameters, trains, seed } =
       programOf(`data d { rows: 20 field x: f32[3] = normal[3] }\n${net}train fit on d(batch: 10) {
-  let h = for ${binders}: net(x)[b, k] * normal[batch, 4][b, k] + (x |> Linear(4))[b, k]
-  minimize sum(h) by sgd(lr: 0.1)
+  let h = for ${binders}: net(x)[b, k] * (normal[batch, 4] + uniform[batch, 4])[b, k] + (x |> Linear(4) |> Dropout(0.5))[b, k]
+  let behind = normal[batch, 4]
+  minimize sum(h * behind) by sgd(lr: 0.1)
   steps: 2
 }`);
-    return [parameters.map((p) => p.path), trains[0]!.objectives[0]!.loss.shape];
+    const formulas = [...parameters.map((p) => p.initial), trains[0]!.objectives[0]!.loss];
+    const given = topological(formulas).filter((x) => x.kind === "source");
+    const numbers = given.map((x) => Float64Array.from({ length: sizeOfShape(x.shape, {}) }, (_, i) => valueAt(x, i)));
+    expect(given).toContain(seed);
+    const values = evaluateNodes(formulas, new Map(given.map((x, i) => [x, numbers[i]!])));
+    return Object.fromEntries(
+      [...parameters.map((p) => p.path), "loss"].map((name, i) => [name, Array.from(values[i]!)]),
+    );
   };
-  expect(shapeOf("b, k")).toEqual(shapeOf("b in 0..batch, k in 0..4"));
+  const valueAt = ({ dtype }: Node, i: number): number => (dtype === "f32" ? Math.sin(i + 1) : 0);
+  const values = valuesOf("b, k");
+  expect(Object.keys(values)).toHaveLength(5);
+  expect(values["loss"]![0]).not.toBe(0);
+  expect(values).toEqual(valuesOf("b in 0..batch, k in 0..4"));
 });
 test("a fault of what stands before the brackets is told, not that the range is unknown", () => {
   const { diagnostics } = analyse("export fn f(x: f32[B, 3]) -> (f32[B], f32) = (for b: nope(x)[b, 0], 1.0)");
