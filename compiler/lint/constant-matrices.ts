@@ -1,7 +1,6 @@
 // DLM2504: two matrices one behind the other whose elements all begin alike: the units between stay alike. A gain or an offset, read element by element,
-// is none; nor is a single one: what comes behind it, or its own targets, tell its units apart. But one of zeros that is applied to what it gave stays 0.
+// is none; nor is a single one: what comes behind it, or its own targets, tell its units apart.
 import type { Span } from "../../grammar/diagnostic.ts";
-import { staysZero } from "../grad/zero-gradients.ts";
 import { baseOf, inputs, loadsIn, topological } from "../graph/node.ts";
 import { operandsOf, scalarOrder } from "../graph/scalar.ts";
 import type { Compute, Load, Node, Reshape, Scalar, Source } from "../graph/types.ts";
@@ -21,20 +20,13 @@ export const constantMatrices: Lint = {
     if (!found.length) return [];
     const pathOf = new Map(found.map((p) => [p.source, p.path]));
     const behind = nextBehind(roots, new Set(pathOf.keys()), new Set(even.map((p) => p.source)));
-    const losses = program.trains.flatMap((t) => t.objectives.map((o) => o.loss));
     return found.flatMap(({ path, source, value }) => {
       const span = placeOf(source);
       const next = behind.get(source);
-      const why =
-        next && !source.shape.includes(1)
-          ? `those of ${pathOf.get(next)} behind it are alike too, so its units stay alike`
-          : value === 0 && staysZero(source, losses)
-            ? "what it gives is multiplied by it again, so they get no gradient and stay 0"
-            : undefined;
-      if (!span || !why) return [];
+      if (!span || !next || source.shape.includes(1)) return [];
       return {
         span,
-        message: `all elements of ${path} begin as ${value}, and ${why}`,
+        message: `all elements of ${path} begin as ${value}, and those of ${pathOf.get(next)} behind it are alike too, so its units stay alike`,
         hint: `draw them: ${[`${source.span?.file.library ? "" : "~ "}normal(0, 0.02)`, ...commonChoices("init").slice(0, 1)].join(", or ")}`,
       };
     });

@@ -74,7 +74,7 @@ model rowwise(x: f32[B, 4]) -> f32[B, 2] {
   let h = x |> Rows(8)
   return (for b, k: h[b, k] + f32(b)) |> Rows(2)
 }
-## One layer twice: of zeros alone no gradient reaches it; an offset moves, and targets tell the columns of ones apart.
+## One layer twice is not told: an offset moves it, and targets tell the columns of ones apart.
 model twice(x: f32[B, 4]) -> f32[B, 4] {
   let l = Twice()
   return x |> l |> relu |> l
