@@ -188,7 +188,7 @@ function hintFor(stuck: Stuck, expression: boolean): string | Advice | undefined
   if (pair === "<>") return ["unequal is written `!=`", writing(both, "!=")];
   if (kindOf(token) === "~" && next?.tokenType.name === "=") return ["unequal is written `!=`", writing(further, "!=")];
   if (pair === "===" || pair === "!==") return ["write `==` or `!=`", writing(both, pair.slice(0, 2))];
-  if (isAssignment(stuck)) return "values do not change; bind a new name with `let`, or write a state with `next`";
+  if (isAssignment(stuck)) return unchanging;
   if (pair === "->=" || pair === "=>" || (previous?.image === "lambda" && token.tokenType.name === "name"))
     return "a function without a name is written |x| x + 1";
   if (kindOf(token) === "return" && previous?.image === "=")

@@ -78,9 +78,9 @@ export const code = (span: Span): string => span.file.text.slice(span.start, spa
 /** Where the bracket that begins a text closes: behind it. Undefined where it does not. */
 export function closing(text: string): number | undefined {
   let depth = 0;
-  for (const [i, c] of [...text].entries())
-    if ("([{".includes(c)) depth++;
-    else if (")]}".includes(c) && --depth === 0) return i + 1;
+  for (let i = 0; i < text.length; i++)
+    if ("([{".includes(text[i]!)) depth++;
+    else if (")]}".includes(text[i]!) && --depth === 0) return i + 1;
   return undefined;
 }
 /** A text without brackets around the whole of it. */

@@ -289,7 +289,9 @@ function checkTensor(node: Node, type: ast.TensorType, dtype: DType, of: Checked
             hint: `write ${param!.name.text}: ${dtype}[B, ${dimsText(type)}]: rows come first`,
             fixes: [writing(type.span, `${dtype}[B, ${dimsText(type)}]`)],
           }
-        : eachHint(shape.length - fixed, of)),
+        : fixed
+          ? eachHint(shape.length - fixed, of)
+          : {}),
     });
   const wanted = statedShape(type, bound, ctx);
   const axis = wanted.length === shape.length ? wanted.findIndex((n, d) => n !== shape[d]) : -1;
