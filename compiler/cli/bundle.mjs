@@ -107,7 +107,8 @@ const pairs = (names) =>
 
 /**
  * What the package is made of goes into it without comments, an eighth of its bytes, in short statements, and the compiler
- * without indentation, a fourteenth; names stay. Any formatter makes it readable, and the sources have it all. Declarations keep their comments.
+ * without indentation, a fourteenth; names stay. Any formatter makes it readable, and the sources have it all. What becomes of
+ * declarations is in declarations.mjs.
  */
 async function packed(dist) {
   const names = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".js"));

@@ -1,25 +1,11 @@
 // Checks of a finished plan by brute force. In: a plan and the lifetimes of its tensors. Throws an InternalError where they are unsound.
 import { InternalError } from "../../grammar/diagnostic.ts";
-import type { Command, Dispatch, Plan, PlanProgram } from "../../runtime/plan.ts";
+import { type Command, type Dispatch, type Plan, programsOf } from "../../runtime/plan.ts";
 import type { Compiled, Lifetime } from "./unit.ts";
 
 export function verifyPlan(plan: Plan, programs: readonly Compiled[]): void {
   for (const p of programsOf(plan)) verifyCommands(p.commands, plan, p.name);
   for (const p of programs) verifyMemory(p.memory, p.name);
-}
-/** Of a finished plan. */
-export function programsOf(plan: Plan): readonly PlanProgram[] {
-  return [
-    ...plan.datasets.flatMap((d) => [d.check, d.view].flatMap((x) => (x ? [x.program] : []))),
-    ...(plan.init ? [plan.init.program] : []),
-    ...plan.trains.flatMap((t) => [
-      t.init,
-      ...(t.begin ? [t.begin] : []),
-      t.step,
-      ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : []),
-    ]),
-    ...plan.exports.map((x) => x.program),
-  ];
 }
 function verifyCommands(commands: readonly Command[], plan: Plan, name: string): void {
   for (const c of commands) {

@@ -1,9 +1,17 @@
 // shaders/INDEX.md: the kernels of a model in the order of their dispatch, with what each is for, its shapes, bindings and cost.
 // In: a plan, what the phases made of its programs. Out: Markdown.
-import type { Command, Copy, Dispatch, Launch, Plan, PlanProgram, Size } from "../../runtime/plan.ts";
+import {
+  type Command,
+  type Copy,
+  type Dispatch,
+  type Launch,
+  type Plan,
+  type PlanProgram,
+  programsOf,
+  type Size,
+} from "../../runtime/plan.ts";
 import { shapeText } from "../graph/print.ts";
 import type { Compiled } from "../plan/unit.ts";
-import { programsOf } from "../plan/verify.ts";
 import type { Launched } from "../plan/commands.ts";
 import { byteText, counted, dispatchesPerStep, numberOf, sizeText, workgroupsText } from "./text.ts";
 
